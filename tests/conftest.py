@@ -32,4 +32,4 @@ def redis_server() -> str:
 def django_db_modify_db_settings(
     django_db_modify_db_settings_parallel_suffix: None, postgres_server: str, redis_server: str
 ) -> None:
-    """Start both servers before pytest-django makes its database: what a transaction publishes goes to Redis."""
+    """Start both servers before pytest-django makes its database: committing publishes to Redis."""

@@ -1,7 +1,8 @@
 """Chooses where this run's PostgreSQL and Valkey will be, before Django's settings are read.
 
-pytest loads this first (`-p tests.plugin`). The servers start with the first test that needs one (`tests/conftest.py`),
-are shared by xdist's workers, and are stopped by `tests.undertaker`, however this process ends.
+pytest loads this first (`-p tests.plugin`). The servers start with the first test that needs one
+(`tests/conftest.py`), are shared by xdist's workers, and are stopped by `tests.undertaker`, however this
+process ends.
 `DATABASE_URL` or `REDIS_URL` in the environment name other servers, and then none is started.
 """
 
@@ -38,7 +39,7 @@ def _choose_servers() -> None:
 
 
 def _call_undertaker(folder: str) -> subprocess.Popen[bytes]:
-    """A process that waits for our end (its standard input closes) and then clears away servers and folder."""
+    """A process that waits for our end (its standard input closes), then clears servers and folder away."""
     return subprocess.Popen(
         [sys.executable, "-m", "tests.undertaker", folder],
         stdin=subprocess.PIPE,

@@ -52,7 +52,7 @@ class Servers:
 
     @contextlib.contextmanager
     def _once(self, name: str) -> Iterator[bool]:
-        """Whether the caller is the first to come; others wait here until the first has started the server."""
+        """Whether the caller is the first to come; others wait here until the first has started it."""
         with (self.folder / f"{name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield not (self.folder / f"{name}.pid").exists()

