@@ -77,6 +77,7 @@ class SourceFile(models.Model):
     text = models.TextField()
     lines = models.JSONField(default=list, help_text="Executable lines.")
     outline = models.JSONField(default=list, help_text="Symbols: name, kind, first_line, last_line.")
+    loaded_differs = models.BooleanField(default=False, help_text="The process was compiled from another text.")
     commit = models.CharField(max_length=64, blank=True)
     seen_at = models.DateTimeField(db_default=Now())
 
