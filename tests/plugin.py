@@ -34,7 +34,8 @@ def _choose_servers() -> None:
     os.environ[RUN_FOLDER] = str(folder)
     os.environ.setdefault("DATABASE_URL", servers.postgres.url)
     os.environ.setdefault("REDIS_URL", servers.valkey.url)
-    os.environ.setdefault("SECRET_KEY", "only-for-tests")
+    os.environ.setdefault("SIGHTLINE_SECRET_KEY", "only-for-tests")
+    os.environ.setdefault("SIGHTLINE_TEST", "true")
     os.environ.setdefault("SIGHTLINE_HOME", str(folder / "home"))
 
 

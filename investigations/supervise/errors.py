@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from investigations.lib.errors import Problem
 
-class Unstartable(Exception):
+
+class Unstartable(Problem):
     """Nothing can run until a person acts; `slug` names the reason in docs/reference/messages.md."""
 
-    def __init__(self, slug: str, sentence: str) -> None:
-        super().__init__(sentence)
-        self.slug = slug
-        self.sentence = sentence
+    status = 503
