@@ -12,7 +12,7 @@ ActorKind = Literal["person", "agent", "program", "system"]
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Passed to every verb as ``by``. ``user`` is the person whose authority is used; None only for the system."""
+    """Passed to every verb as ``by``. ``user`` is whose authority is used; None only for the system."""
 
     kind: ActorKind
     label: str
@@ -30,6 +30,13 @@ class Actor:
         """Whoever holds an agent's or a program's token."""
         kind: ActorKind = "agent" if token.kind == "agent" else "program"
         return cls(kind, token.name, token.owner, token, address)
+
+    @property
+    def attribution(self) -> str:
+        """How others read who acted: an agent or a program, and on whose behalf."""
+        if self.token is None or self.user is None:
+            return self.label
+        return f"{self.label} for {self.user.get_full_name() or self.user.get_username()}"
 
 
 SYSTEM = Actor("system", "Sightline")

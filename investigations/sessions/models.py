@@ -31,8 +31,8 @@ class Verdict(models.TextChoices):
 class InvestigationSession(models.Model):
     """One investigation: people, agents, probes, hypotheses, evidence, timeline.
 
-    The two cursors are handed out under this row's lock, in the transaction that writes the row they number: a reader
-    that has seen n will never later find a smaller one it missed.
+    The two cursors are handed out under this row's lock, in the transaction that writes the row they number:
+    a reader that has seen n will never later find a smaller one it missed.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -40,9 +40,17 @@ class InvestigationSession(models.Model):
     number = models.PositiveIntegerField()
     title = models.CharField(max_length=300)
     symptom = models.TextField(blank=True)
-    incident = models.ForeignKey(Incident, null=True, blank=True, on_delete=models.SET_NULL, related_name="sessions")
-    episode = models.ForeignKey(Episode, null=True, blank=True, on_delete=models.SET_NULL, related_name="sessions",
-                                help_text="The stretch of firing it was opened on.")
+    incident = models.ForeignKey(
+        Incident, null=True, blank=True, on_delete=models.SET_NULL, related_name="sessions"
+    )
+    episode = models.ForeignKey(
+        Episode,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="sessions",
+        help_text="The stretch of firing it was opened on.",
+    )
     services = models.ManyToManyField(Service, related_name="sessions", blank=True)
     window_start = models.DateTimeField(help_text="Where its timeline begins.")
     status = models.CharField(max_length=16, choices=SessionStatus, default=SessionStatus.OPEN)
@@ -61,7 +69,9 @@ class InvestigationSession(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["environment", "number"], name="session_number"),
             models.UniqueConstraint(
-                fields=["environment", "idempotency_key"], condition=~Q(idempotency_key=""), name="session_idempotency"
+                fields=["environment", "idempotency_key"],
+                condition=~Q(idempotency_key=""),
+                name="session_idempotency",
             ),
         ]
         indexes = [models.Index(fields=["environment", "status", "-opened_at"])]
@@ -85,7 +95,9 @@ class Participant(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["session", "user", "token"], nulls_distinct=False, name="one_participant")
+            models.UniqueConstraint(
+                fields=["session", "user", "token"], nulls_distinct=False, name="one_participant"
+            )
         ]
 
     def __str__(self) -> str:
