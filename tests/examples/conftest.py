@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -27,17 +26,11 @@ def module_at() -> Callable[[Path], ModuleType]:
 
     def load(file: Path) -> ModuleType:
         spec = importlib.util.spec_from_file_location(f"loaded_{abs(hash(file))}", file)
-        assert spec and spec.loader
+        assert spec
+        assert spec.loader
         module = importlib.util.module_from_spec(spec)
         sys.modules[spec.name] = module  # dataclasses look their module up
         spec.loader.exec_module(module)
         return module
 
     return load
-
-
-@pytest.fixture
-def child_environment() -> dict[str, str]:
-    """What a process of the example inherits: nothing of Sightline's own settings."""
-    ours = ("SIGHTLINE_", "DJANGO_", "DATABASE_URL", "REDIS_URL", "PYTEST")
-    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}

@@ -1,4 +1,4 @@
-"""A trade through the real applications: Flask, FastAPI, Starlette and Redis, without sockets between them."""
+"""A trade through the real applications: Flask, FastAPI, Starlette and Redis, no sockets between."""
 
 from __future__ import annotations
 
