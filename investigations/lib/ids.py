@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 
 import uuid_utils
@@ -31,6 +32,12 @@ def read(prefix: str, text: str) -> uuid.UUID:
     if head != prefix or not separator:
         raise BadId(f"{text[:60]!r} is not an id of the form {prefix}_…")
     return uuid.UUID(int=_decode(body))
+
+
+def find(prefix: str, text: str) -> uuid.UUID:
+    """The id in a text that may be a pasted address, as ``https://…/sessions/ses_01kb…?probe=P1``. Raises `BadId`."""
+    match = re.search(rf"(?<![a-z0-9]){prefix}_[{_DIGITS}]{{{_LENGTH}}}(?![a-z0-9])", text)
+    return read(prefix, match.group() if match else text)
 
 
 def _encode(number: int) -> str:

@@ -1,0 +1,162 @@
+"""Hypotheses, and the evidence for and against them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from django.http import HttpRequest
+from ninja import Header, Router, Status
+from pydantic import Field
+
+from investigations.accounts.actors import Actor
+from investigations.alerts import selectors as alerts
+from investigations.alerts.models import Alert, Incident
+from investigations.api.auth import actor
+from investigations.api.paging import id_in_path
+from investigations.evidence import selectors as evidence
+from investigations.evidence import services as evidence_verbs
+from investigations.evidence.models import Evidence
+from investigations.sessions import selectors as sessions
+from investigations.sessions.models import InvestigationSession
+from investigations.shapes import EvidenceShape, HypothesisShape, Shape
+
+router = Router(tags=["evidence"])
+StanceName = Literal["supports", "refutes", "neutral"]
+StateName = Literal["proposed", "testing", "supported", "refuted", "confirmed", "untestable"]
+IdempotencyKey = Annotated[str, Header(max_length=200)]
+
+
+class HypothesisIn(Shape):
+    """A claim about the cause."""
+
+    statement: str = Field(min_length=1, max_length=1000)
+    confirms: str = Field(default="", max_length=1000, description="What would confirm it.")
+    weakens: str = Field(default="", max_length=1000, description="What would weaken it.")
+
+
+class HypothesisChange(Shape):
+    """Another state, and why."""
+
+    state: StateName
+    reason: str = Field(default="", max_length=1000)
+
+
+class BearingIn(Shape):
+    """On which hypothesis a piece of evidence bears, and how."""
+
+    hypothesis_id: str
+    stance: StanceName = "neutral"
+
+
+class EvidenceIn(Shape):
+    """An observation to freeze. ``of`` names what to copy; ``content`` holds facts when there is nothing to copy."""
+
+    title: str = Field(min_length=1, max_length=300)
+    kind: str = "observation"
+    of: str = ""
+    note: str = Field(default="", max_length=4000)
+    content: dict[str, Any] = Field(default_factory=dict)
+    hypotheses: list[BearingIn] = Field(default_factory=list, max_length=20)
+    explains_alert_id: str = ""
+    explains_incident_id: str = ""
+
+
+@router.get("/sessions/{session_id}/hypotheses", response=list[HypothesisShape], operation_id="list_hypotheses")
+def list_hypotheses(request: HttpRequest, session_id: str) -> list[HypothesisShape]:
+    """The hypotheses of a session."""
+    by = actor(request)
+    session = sessions.session(by, id_in_path("ses", session_id))
+    return [HypothesisShape.of(row) for row in evidence.hypotheses(by, session)]
+
+
+@router.post("/sessions/{session_id}/hypotheses", response={201: HypothesisShape}, operation_id="propose_hypothesis")
+def propose_hypothesis(
+    request: HttpRequest, session_id: str, body: HypothesisIn, idempotency_key: IdempotencyKey = ""
+) -> Status[HypothesisShape]:
+    """Add a hypothesis to a session."""
+    by = actor(request)
+    row = evidence_verbs.propose_hypothesis(
+        by=by,
+        session=sessions.session(by, id_in_path("ses", session_id)),
+        statement=body.statement,
+        confirms=body.confirms,
+        weakens=body.weakens,
+        idempotency_key=idempotency_key,
+    )
+    return Status(201, HypothesisShape.of(row))
+
+
+@router.patch("/hypotheses/{hypothesis_id}", response=HypothesisShape, operation_id="set_hypothesis_state")
+def set_hypothesis_state(request: HttpRequest, hypothesis_id: str, body: HypothesisChange) -> HypothesisShape:
+    """Move a hypothesis to another state."""
+    by = actor(request)
+    row = evidence.hypothesis(by, id_in_path("hyp", hypothesis_id))
+    return HypothesisShape.of(
+        evidence_verbs.set_hypothesis_state(by=by, hypothesis=row, state=body.state, reason=body.reason)
+    )
+
+
+@router.get("/sessions/{session_id}/evidence", response=list[EvidenceShape], operation_id="list_evidence")
+def list_evidence(request: HttpRequest, session_id: str) -> list[EvidenceShape]:
+    """The evidence of a session, with its links."""
+    by = actor(request)
+    session = sessions.session(by, id_in_path("ses", session_id))
+    return [EvidenceShape.of(row) for row in evidence.evidence_of(by, session)]
+
+
+@router.post("/sessions/{session_id}/evidence", response={201: EvidenceShape}, operation_id="record_evidence")
+def record_evidence(
+    request: HttpRequest, session_id: str, body: EvidenceIn, idempotency_key: IdempotencyKey = ""
+) -> Status[EvidenceShape]:
+    """Freeze an observation in a session and link it."""
+    by = actor(request)
+    session = sessions.session(by, id_in_path("ses", session_id))
+    return Status(201, EvidenceShape.of(_record(by, body, idempotency_key, session=session)))
+
+
+@router.post("/incidents/{incident_id}/evidence", response={201: EvidenceShape}, operation_id="attach_evidence")
+def attach_evidence(
+    request: HttpRequest, incident_id: str, body: EvidenceIn, idempotency_key: IdempotencyKey = ""
+) -> Status[EvidenceShape]:
+    """Attach an observation to an incident in one step, with no session or hypothesis needed."""
+    by = actor(request)
+    incident = alerts.incident(by, id_in_path("inc", incident_id))
+    return Status(201, EvidenceShape.of(_record(by, body, idempotency_key, incident=incident)))
+
+
+@router.get("/incidents/{incident_id}/evidence", response=list[EvidenceShape], operation_id="list_incident_evidence")
+def list_incident_evidence(request: HttpRequest, incident_id: str) -> list[EvidenceShape]:
+    """The evidence attached to an incident, or said to explain it."""
+    by = actor(request)
+    return [EvidenceShape.of(row) for row in evidence.evidence_of(by, alerts.incident(by, id_in_path("inc", incident_id)))]
+
+
+def _record(
+    by: Actor,
+    body: EvidenceIn,
+    idempotency_key: str,
+    *,
+    session: InvestigationSession | None = None,
+    incident: Incident | None = None,
+) -> Evidence:
+    explains: list[Alert | Incident] = []
+    if body.explains_alert_id:
+        explains.append(alerts.alert(by, id_in_path("alr", body.explains_alert_id)))
+    if body.explains_incident_id:
+        explains.append(alerts.incident(by, id_in_path("inc", body.explains_incident_id)))
+    return evidence_verbs.record_evidence(
+        by=by,
+        session=session,
+        incident=incident,
+        kind=body.kind,
+        title=body.title,
+        note=body.note,
+        of=body.of,
+        content=body.content,
+        hypotheses=[
+            (evidence.hypothesis(by, id_in_path("hyp", bearing.hypothesis_id)), bearing.stance)
+            for bearing in body.hypotheses
+        ],
+        explains=explains,
+        idempotency_key=idempotency_key,
+    )

@@ -1,0 +1,35 @@
+"""Orientation: what runs, and where a sensor is inside."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from investigations.accounts.actors import Actor
+from investigations.catalog import selectors as catalog
+from investigations.mcp.answers import Answer, tool
+from investigations.mcp.calling import as_actor
+from investigations.shapes import Coverage, ServiceShape
+
+
+@tool(title="List services")
+async def list_services(
+    query: Annotated[str, Field(description="Part of a name.")] = "",
+    environment: Annotated[str, Field(description="Name of an environment.")] = "",
+) -> dict[str, Any]:
+    """Services you may see, with the versions and instances whose sensor is connected now."""
+    return await as_actor(_list, query, environment)
+
+
+def _list(actor: Actor, query: str, environment: str) -> Answer:
+    rows = catalog.services(actor, environment=environment, query=query)
+    live = catalog.live_instances(actor, services=rows)
+    shapes = [ServiceShape.of(row, live.get(row.pk, [])) for row in rows]
+    return {
+        "services": shapes,
+        "coverage": Coverage(returned=len(shapes), of=len(shapes)),
+        "hint": "open_session on one of them, or list_alerts to start from a firing alert."
+        if shapes
+        else "No service matches. A service appears when an alert names it or a sensor in it connects.",
+    }
