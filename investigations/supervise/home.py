@@ -9,7 +9,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -116,10 +116,8 @@ def secret_key(folder: Path) -> str:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         own = folder / f"secret-key.{os.getpid()}"
         write_private(own, secrets.token_urlsafe(50))
-        try:
-            os.link(own, file)  # unlike a rename, fails when another process was first
-        except FileExistsError:
-            pass
+        with suppress(FileExistsError):  # unlike a rename, a link fails when another process was first
+            os.link(own, file)
         own.unlink()
     return file.read_text()
 

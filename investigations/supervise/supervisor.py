@@ -1,0 +1,300 @@
+"""Keeps programs alive, on circus: starts them in order, restarts what dies with back-off, leaves no process behind."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import errno
+import logging
+import shlex
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import psutil
+from circus.arbiter import Arbiter
+from circus.sockets import CircusSocket
+from circus.watcher import Watcher
+from tornado.ioloop import IOLoop
+
+from investigations.lib.processes import FILE, ProcessStatus, State, read_processes, write_processes
+
+from .errors import Unstartable
+from .home import Home, disk_full
+from .programs import Program, Stop
+
+READY_WITHIN = 90.0  # seconds; a first start on a busy machine
+GRACE = 3.5  # seconds between the asking and the killing of one round: two rounds and the rest fit into ten
+LOOK_EVERY = 0.1  # seconds
+BACK_OFF = (
+    0.5,
+    1.0,
+    2.0,
+    4.0,
+    8.0,
+    15.0,
+    30.0,
+)  # seconds before each next start of a program that keeps dying
+STEADY = 60.0  # seconds after which a death is the first again
+LOG_BYTES = 10 << 20
+PR_SET_CHILD_SUBREAPER = 36
+
+
+class LogFile:
+    """One program's output, cut at 10 MB into this file and the one before; a full disk loses lines, nothing else."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.disk_is_full = False
+
+    def __call__(self, message: dict[str, Any]) -> None:
+        try:
+            if self.file.exists() and self.file.stat().st_size > LOG_BYTES:
+                self.file.replace(self.file.with_suffix(".log.1"))
+            with self.file.open("ab") as stream:
+                stream.write(message["data"])
+        except OSError as reason:
+            self.disk_is_full = reason.errno in (errno.ENOSPC, errno.EDQUOT)
+
+    def last_line(self) -> str:
+        with contextlib.suppress(FileNotFoundError):
+            lines = self.file.read_bytes()[-4000:].decode(errors="replace").strip().splitlines()
+            return lines[-1][:300] if lines else ""
+        return ""
+
+
+class Child:
+    """One program under supervision: its watcher, and what became of its process so far."""
+
+    def __init__(self, program: Program, logs: Path, on_end: Callable[[Child], None]) -> None:
+        self.program = program
+        self.log = LogFile(logs / f"{program.name}.log")
+        self.restarts = 0
+        self.deaths_in_a_row = 0
+        self.state: State = "starting"
+        self.since = time.time()
+        self.sentence = ""
+        self.exit_code: int | None = None
+        self.next_start: float | None = None  # monotonic
+        self.ended = asyncio.Event()
+        self._on_end = on_end
+        self.watcher = Watcher(
+            program.name,
+            shlex.quote(program.command[0]),
+            args=list(program.command[1:]),
+            working_dir=str(program.folder),
+            env=dict(program.env),
+            uid=program.uid,
+            gid=program.gid,
+            use_sockets=True,
+            respawn=False,  # circus would restart at once and for ever; the pauses are ours
+            autostart=False,
+            graceful_timeout=GRACE,
+            stop_signal=program.stop_signal,
+            stdout_stream={"stream": self.log},
+            stderr_stream={"stream": self.log},
+            hooks={"after_reap": (self._ended, True)},
+        )
+
+    def _ended(self, *, exit_code: int | None = None, **_: Any) -> bool:
+        self.exit_code = exit_code
+        self.ended.set()
+        self._on_end(self)
+        return True
+
+    @property
+    def is_running(self) -> bool:
+        return bool(self.watcher.processes) and not self.watcher.is_stopped()
+
+    def enter(self, state: State, sentence: str = "") -> None:
+        self.state, self.since, self.sentence = state, time.time(), sentence
+
+    def status(self) -> ProcessStatus:
+        process = next(iter(self.watcher.processes.values()), None)
+        return ProcessStatus(
+            name=self.program.name,
+            state=self.state,
+            pid=process.pid if process else None,
+            started=_started(process.pid) if process else None,
+            restarts=self.restarts,
+            since=self.since,
+            sentence=self.sentence,
+        )
+
+    def how_it_ended(self) -> str:
+        """One sentence: how, and the last line it wrote."""
+        if self.log.disk_is_full:
+            return f"{self.program.name} ended: {disk_full(self.log.file.parent).sentence}"
+        said = self.log.last_line()
+        return f"{self.program.name} {_ending(self.exit_code)}" + (f": {said}" if said else ".")
+
+
+class Supervisor:
+    """All the programs of one data directory. Used as an async context manager: leaving it stops everything."""
+
+    def __init__(self, home: Home, say: Callable[[str], None], host: str, port: int) -> None:
+        self.home = home
+        self.say = say
+        self.children: dict[str, Child] = {}
+        self._socket = CircusSocket("web", host=host, port=port, backlog=512)
+        self._arbiter: Arbiter | None = None
+        self._stopping = False
+
+    async def __aenter__(self) -> Self:
+        _adopt_orphans()
+        logging.getLogger("circus").setLevel(logging.ERROR)
+        clear_leftovers(self.home.folder)
+        self._arbiter = Arbiter(
+            [],
+            f"inproc://{id(self)}-control",  # nobody may add programs from outside
+            f"inproc://{id(self)}-events",
+            check_delay=LOOK_EVERY,
+            sockets=[self._socket],
+            loop=IOLoop.current(),
+        )
+        await self._arbiter.start()
+        self._reviver = asyncio.create_task(self._revive())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stopping = True
+        self._reviver.cancel()
+        for child in self.children.values():
+            child.enter("stopping")
+        for stop in Stop:
+            await asyncio.gather(
+                *(c.watcher.stop() for c in self.children.values() if c.program.stop is stop)
+            )
+        assert self._arbiter is not None
+        await self._arbiter.stop()
+        end_descendants()
+        (self.home.folder / FILE).unlink(missing_ok=True)
+
+    async def start(self, program: Program) -> None:
+        """Start `program` and wait until it is ready. Raises `Unstartable` when an essential one does not get there."""
+        child = self._adopt(program)
+        await child.watcher.start()
+        deadline = time.monotonic() + READY_WITHIN
+        while not await self._is_ready(child):
+            if child.ended.is_set() and program.essential:
+                raise Unstartable("child_died", child.how_it_ended(), fix=f"Read {child.log.file}.")
+            if time.monotonic() > deadline:
+                if program.essential:
+                    raise Unstartable(
+                        "child_not_ready",
+                        f"{program.name} was not ready within {READY_WITHIN:.0f} s.",
+                        fix=f"Read {child.log.file}.",
+                    )
+                return
+            await asyncio.sleep(LOOK_EVERY)
+        child.enter("running")
+        self._publish()
+
+    async def run(self, program: Program) -> None:
+        """Run `program` to its end. Raises `Unstartable` unless that is a good one."""
+        child = self._adopt(program)
+        try:
+            await child.watcher.start()
+            await child.ended.wait()
+        finally:
+            await child.watcher.stop()
+            del self.children[program.name]
+        if child.exit_code:
+            raise Unstartable("child_died", child.how_it_ended(), fix=f"Read {child.log.file}.")
+
+    def _adopt(self, program: Program) -> Child:
+        assert self._arbiter is not None
+        child = self.children[program.name] = Child(program, self.home.logs, self._ended)
+        child.watcher.initialize(self._arbiter.evpub_socket, self._arbiter.sockets, self._arbiter)
+        self._arbiter.watchers.append(child.watcher)
+        self._publish()
+        return child
+
+    async def _is_ready(self, child: Child) -> bool:
+        if not child.is_running:
+            return False
+        return child.program.is_ready is None or await asyncio.to_thread(child.program.is_ready)
+
+    def _ended(self, child: Child) -> None:
+        """Decide, the moment a process has ended, when its program is started again."""
+        if self._stopping or child.program.name not in self.children:
+            return
+        steady = child.state == "running" and time.time() - child.since > STEADY
+        child.deaths_in_a_row = 1 if steady else child.deaths_in_a_row + 1
+        pause = BACK_OFF[min(child.deaths_in_a_row, len(BACK_OFF)) - 1]
+        child.next_start = time.monotonic() + pause
+        if child.state in ("running", "restarting"):
+            self.say(f"{child.how_it_ended()} It is started again in {pause:g} s.")
+        child.enter("restarting", child.how_it_ended())
+        self._publish()
+
+    async def _revive(self) -> None:
+        """Start again, for as long as the whole runs, whatever has died and waited long enough."""
+        while True:
+            for child in list(self.children.values()):
+                due = child.next_start is not None and child.next_start <= time.monotonic()
+                if due and child.watcher.is_stopped():
+                    await self._start_again(child)
+            await asyncio.sleep(LOOK_EVERY)
+
+    async def _start_again(self, child: Child) -> None:
+        child.next_start = None
+        child.restarts += 1
+        child.exit_code = None
+        child.ended.clear()
+        await child.watcher.start()
+        child.enter("running")
+        self._publish()
+
+    def _publish(self) -> None:
+        with contextlib.suppress(OSError):  # a full disk must not end what it can still run
+            write_processes(self.home.folder, [child.status() for child in self.children.values()])
+
+
+def clear_leftovers(folder: Path) -> None:
+    """End what a supervisor that was killed left running on this folder."""
+    for status in read_processes(folder):
+        if status.pid is None or _started(status.pid) != status.started:
+            continue
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process = psutil.Process(status.pid)
+            _end([process, *process.children(recursive=True)])
+
+
+def end_descendants() -> None:
+    """End every process below this one; nothing when all have stopped as they were asked."""
+    _end(psutil.Process().children(recursive=True))
+
+
+def _end(processes: list[psutil.Process]) -> None:
+    for ask in (psutil.Process.terminate, psutil.Process.kill):
+        for process in processes:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                ask(process)
+        _, processes = psutil.wait_procs(processes, timeout=1)
+
+
+def _started(pid: int) -> float | None:
+    try:
+        return float(psutil.Process(pid).create_time())
+    except psutil.NoSuchProcess:
+        return None
+
+
+def _adopt_orphans() -> None:
+    """On Linux, become the parent of grandchildren whose parent dies, so that none escapes the end."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _ending(exit_code: int | None) -> str:
+    if exit_code is not None and exit_code < 0:
+        return f"was ended by {signal.Signals(-exit_code).name}"
+    return f"ended with code {exit_code}"
