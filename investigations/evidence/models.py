@@ -41,7 +41,14 @@ class Hypothesis(models.Model):
     class Meta:
         ordering = ["session", "number"]
         verbose_name_plural = "hypotheses"
-        constraints = [models.UniqueConstraint(fields=["session", "number"], name="hypothesis_number")]
+        constraints = [
+            models.UniqueConstraint(fields=["session", "number"], name="hypothesis_number"),
+            models.UniqueConstraint(
+                fields=["session", "idempotency_key"],
+                condition=~Q(idempotency_key=""),
+                name="hypothesis_idempotency",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"H{self.number} {self.statement}"
@@ -68,14 +75,20 @@ class Evidence(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="evidence")
-    session = models.ForeignKey(InvestigationSession, null=True, blank=True, on_delete=models.CASCADE, related_name="evidence")
-    number = models.PositiveIntegerField(help_text="E1, E2 … within the session, or within the environment without one.")
+    session = models.ForeignKey(
+        InvestigationSession, null=True, blank=True, on_delete=models.CASCADE, related_name="evidence"
+    )
+    number = models.PositiveIntegerField(
+        help_text="E1, E2 … within the session, or within the environment without one."
+    )
     kind = models.CharField(max_length=16, choices=EvidenceKind)
     title = models.CharField(max_length=300)
     note = models.TextField(blank=True)
     content = models.JSONField(default=dict)
     content_hash = models.CharField(max_length=64, help_text="SHA-256 of the canonical JSON of content.")
-    provenance = models.JSONField(default=dict, help_text="Probe, instance, commit, times, source: where it was seen.")
+    provenance = models.JSONField(
+        default=dict, help_text="Probe, instance, commit, times, source: where it was seen."
+    )
     coverage = models.JSONField(default=dict, help_text="How much of how much, and what was cut or withheld.")
     of = models.CharField(max_length=40, blank=True, help_text="The public id of what was copied.")
     created_by = models.CharField(max_length=200)
@@ -87,7 +100,18 @@ class Evidence(models.Model):
         ordering = ["session", "number"]
         verbose_name_plural = "evidence"
         constraints = [
-            models.UniqueConstraint(fields=["session", "number"], condition=Q(session__isnull=False), name="evidence_number")
+            models.UniqueConstraint(
+                fields=["session", "number"], condition=Q(session__isnull=False), name="evidence_number"
+            ),
+            models.UniqueConstraint(
+                fields=["environment", "number"], condition=Q(session=None), name="incident_evidence_number"
+            ),
+            models.UniqueConstraint(
+                fields=["environment", "session", "idempotency_key"],
+                condition=~Q(idempotency_key=""),
+                nulls_distinct=False,
+                name="evidence_idempotency",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -101,13 +125,19 @@ class Stance(models.TextChoices):
 
 
 class EvidenceLink(models.Model):
-    """How one piece of evidence bears on a hypothesis, or which alert or incident it explains: exactly one of the three."""
+    """How evidence bears on a hypothesis, or on the alert or incident it explains: exactly one of the three."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     evidence = models.ForeignKey(Evidence, on_delete=models.CASCADE, related_name="links")
-    hypothesis = models.ForeignKey(Hypothesis, null=True, blank=True, on_delete=models.CASCADE, related_name="links")
-    alert = models.ForeignKey(Alert, null=True, blank=True, on_delete=models.CASCADE, related_name="evidence_links")
-    incident = models.ForeignKey(Incident, null=True, blank=True, on_delete=models.CASCADE, related_name="evidence_links")
+    hypothesis = models.ForeignKey(
+        Hypothesis, null=True, blank=True, on_delete=models.CASCADE, related_name="links"
+    )
+    alert = models.ForeignKey(
+        Alert, null=True, blank=True, on_delete=models.CASCADE, related_name="evidence_links"
+    )
+    incident = models.ForeignKey(
+        Incident, null=True, blank=True, on_delete=models.CASCADE, related_name="evidence_links"
+    )
     stance = models.CharField(max_length=8, choices=Stance, default=Stance.NEUTRAL)
     linked_by = models.CharField(max_length=200)
     linked_at = models.DateTimeField(db_default=Now())

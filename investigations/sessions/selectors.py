@@ -13,7 +13,7 @@ from investigations.accounts.actors import Actor
 from investigations.accounts.models import Environment
 from investigations.alerts.models import Incident
 from investigations.lib.errors import NotFound
-from investigations.lib.paging import Page, newest_first
+from investigations.lib.paging import newest_first
 from investigations.sessions.models import InvestigationSession, Participant, TimelineEntry
 
 MOST_ENTRIES = 1000
@@ -29,7 +29,7 @@ def sessions(
     query: str = "",
     before: UUID | None = None,
     limit: int = 50,
-) -> Page[InvestigationSession]:
+) -> list[InvestigationSession]:
     """Sessions, newest first. ``query`` is looked for in titles, symptoms and conclusions."""
     rows = _visible(by)
     if environment is not None:
