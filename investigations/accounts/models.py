@@ -17,7 +17,9 @@ class Environment(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     name = models.SlugField(max_length=63, unique=True)
-    hash_key = models.BinaryField(help_text="Keys the hashes of withheld values, so that equal values compare equal.")
+    hash_key = models.BinaryField(
+        help_text="Keys the hashes of withheld values, so that equal values compare equal."
+    )
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
@@ -51,7 +53,9 @@ class Membership(models.Model):
     role = models.CharField(max_length=16, choices=Role)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["user", "environment"], name="one_role_per_environment")]
+        constraints = [
+            models.UniqueConstraint(fields=["user", "environment"], name="one_role_per_environment")
+        ]
 
     def __str__(self) -> str:
         return f"{self.user} is {self.role} in {self.environment}"
@@ -78,10 +82,16 @@ class AccessToken(models.Model):
     name = models.CharField(max_length=100)
     owner = models.ForeignKey(User, on_delete=models.CASCADE, related_name="tokens")
     environment = models.ForeignKey(
-        Environment, null=True, blank=True, on_delete=models.CASCADE, related_name="tokens",
+        Environment,
+        null=True,
+        blank=True,
+        on_delete=models.CASCADE,
+        related_name="tokens",
         help_text="Empty: wherever its owner may act. A sensor token always has one.",
     )
-    service = models.CharField(max_length=255, blank=True, help_text="Sensor tokens: the only service it may speak for.")
+    service = models.CharField(
+        max_length=255, blank=True, help_text="Sensors: the only service it may speak for."
+    )
     scopes = models.JSONField(default=list, help_text='Of "read", "write", "admin".')
     digest = models.BinaryField(blank=True, default=b"")
     stored_key = models.BinaryField(blank=True, default=b"")

@@ -54,7 +54,7 @@ def may(actor: Actor, action: str, environment: Environment) -> bool:
 
 
 def require(actor: Actor, action: str, environment: Environment) -> None:
-    """Raise unless the actor may: `NotFound` for a stranger, who must not learn what exists; `Forbidden` for a member."""
+    """Raise unless the actor may: `Forbidden` for a member, `NotFound` for a stranger, who must learn nothing."""
     if may(actor, action, environment):
         return
     if not may(actor, "read", environment):
