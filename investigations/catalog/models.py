@@ -15,7 +15,7 @@ class Service(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="services")
     name = models.CharField(max_length=255)
-    probe_revision = models.BigIntegerField(default=0, help_text="Grows with every change to the probes its instances should hold.")
+    probe_revision = models.BigIntegerField(default=0, help_text="Grows with every change of its probes.")
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
@@ -46,12 +46,16 @@ class Instance(models.Model):
     roots = models.JSONField(default=list)
     started_at = models.DateTimeField()
     connected_at = models.DateTimeField()
-    connection = models.UUIDField(null=True, help_text="The socket that speaks for it now; null when none does.")
+    connection = models.UUIDField(
+        null=True, help_text="The socket that speaks for it now; null when none does."
+    )
     channel = models.CharField(max_length=150, blank=True, help_text="That socket's channel-layer name.")
     last_seen_at = models.DateTimeField()
     disconnected_at = models.DateTimeField(null=True, blank=True)
     clock_offset_ms = models.FloatField(default=0.0, help_text="Its wall clock minus ours.")
-    cpu_share = models.FloatField(default=0.0, help_text="The sensor's share of one core since the last heartbeat.")
+    cpu_share = models.FloatField(
+        default=0.0, help_text="The sensor's share of one core since the last heartbeat."
+    )
     budget = models.FloatField(default=0.02)
     breaker = models.TextField(blank=True, help_text="Empty while closed; else why it opened.")
     queued = models.IntegerField(default=0)
@@ -67,17 +71,21 @@ class Instance(models.Model):
 
 
 class SourceFile(models.Model):
-    """One text of one file, kept once by its hash: the source as deployed, with what only the interpreter knows of it."""
+    """One text of one file, kept once by its hash: source as deployed, and what only the interpreter knows of it."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     service = models.ForeignKey(Service, on_delete=models.CASCADE, related_name="source_files")
-    path = models.CharField(max_length=1000, help_text="Relative to the service's roots, with forward slashes.")
+    path = models.CharField(
+        max_length=1000, help_text="Relative to the service's roots, with forward slashes."
+    )
     module = models.CharField(max_length=500, blank=True)
     hash = models.CharField(max_length=64, help_text="SHA-256 of the text, hex.")
     text = models.TextField()
     lines = models.JSONField(default=list, help_text="Executable lines.")
     outline = models.JSONField(default=list, help_text="Symbols: name, kind, first_line, last_line.")
-    loaded_differs = models.BooleanField(default=False, help_text="The process was compiled from another text.")
+    loaded_differs = models.BooleanField(
+        default=False, help_text="The process was compiled from another text."
+    )
     commit = models.CharField(max_length=64, blank=True)
     seen_at = models.DateTimeField(db_default=Now())
 

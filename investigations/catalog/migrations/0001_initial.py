@@ -2,94 +2,179 @@
 
 import django.db.models.deletion
 import django.db.models.functions.datetime
-import investigations.lib.ids
 from django.db import migrations, models
+
+import investigations.lib.ids
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('accounts', '0001_initial'),
+        ("accounts", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Service',
+            name="Service",
             fields=[
-                ('id', models.UUIDField(default=investigations.lib.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=255)),
-                ('probe_revision', models.BigIntegerField(default=0, help_text='Grows with every change to the probes its instances should hold.')),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('environment', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='services', to='accounts.environment')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=investigations.lib.ids.uuid7,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("name", models.CharField(max_length=255)),
+                (
+                    "probe_revision",
+                    models.BigIntegerField(default=0, help_text="Grows with every change of its probes."),
+                ),
+                ("created_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                (
+                    "environment",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="services",
+                        to="accounts.environment",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['name'],
+                "ordering": ["name"],
             },
         ),
         migrations.CreateModel(
-            name='Instance',
+            name="Instance",
             fields=[
-                ('id', models.UUIDField(editable=False, primary_key=True, serialize=False)),
-                ('host', models.CharField(max_length=255)),
-                ('pid', models.IntegerField()),
-                ('runtime', models.CharField(help_text='As cpython 3.12.1.', max_length=100)),
-                ('sensor_version', models.CharField(max_length=50)),
-                ('protocol_version', models.IntegerField(default=1)),
-                ('commit', models.CharField(blank=True, max_length=64)),
-                ('version', models.CharField(blank=True, max_length=100)),
-                ('tags', models.JSONField(default=dict)),
-                ('engine', models.CharField(max_length=32)),
-                ('engine_reason', models.TextField(blank=True)),
-                ('neighbours', models.JSONField(default=list, help_text='Who else watches in the process.')),
-                ('roots', models.JSONField(default=list)),
-                ('started_at', models.DateTimeField()),
-                ('connected_at', models.DateTimeField()),
-                ('connection', models.UUIDField(help_text='The socket that speaks for it now; null when none does.', null=True)),
-                ('channel', models.CharField(blank=True, help_text="That socket's channel-layer name.", max_length=150)),
-                ('last_seen_at', models.DateTimeField()),
-                ('disconnected_at', models.DateTimeField(blank=True, null=True)),
-                ('clock_offset_ms', models.FloatField(default=0.0, help_text='Its wall clock minus ours.')),
-                ('cpu_share', models.FloatField(default=0.0, help_text="The sensor's share of one core since the last heartbeat.")),
-                ('budget', models.FloatField(default=0.02)),
-                ('breaker', models.TextField(blank=True, help_text='Empty while closed; else why it opened.')),
-                ('queued', models.IntegerField(default=0)),
-                ('drops', models.JSONField(default=dict, help_text='Records lost since the process started, by reason.')),
-                ('memory_bytes', models.BigIntegerField(default=0)),
-                ('environment', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='instances', to='accounts.environment')),
-                ('service', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='instances', to='catalog.service')),
+                ("id", models.UUIDField(editable=False, primary_key=True, serialize=False)),
+                ("host", models.CharField(max_length=255)),
+                ("pid", models.IntegerField()),
+                ("runtime", models.CharField(help_text="As cpython 3.12.1.", max_length=100)),
+                ("sensor_version", models.CharField(max_length=50)),
+                ("protocol_version", models.IntegerField(default=1)),
+                ("commit", models.CharField(blank=True, max_length=64)),
+                ("version", models.CharField(blank=True, max_length=100)),
+                ("tags", models.JSONField(default=dict)),
+                ("engine", models.CharField(max_length=32)),
+                ("engine_reason", models.TextField(blank=True)),
+                ("neighbours", models.JSONField(default=list, help_text="Who else watches in the process.")),
+                ("roots", models.JSONField(default=list)),
+                ("started_at", models.DateTimeField()),
+                ("connected_at", models.DateTimeField()),
+                (
+                    "connection",
+                    models.UUIDField(
+                        help_text="The socket that speaks for it now; null when none does.", null=True
+                    ),
+                ),
+                (
+                    "channel",
+                    models.CharField(
+                        blank=True, help_text="That socket's channel-layer name.", max_length=150
+                    ),
+                ),
+                ("last_seen_at", models.DateTimeField()),
+                ("disconnected_at", models.DateTimeField(blank=True, null=True)),
+                ("clock_offset_ms", models.FloatField(default=0.0, help_text="Its wall clock minus ours.")),
+                (
+                    "cpu_share",
+                    models.FloatField(
+                        default=0.0, help_text="The sensor's share of one core since the last heartbeat."
+                    ),
+                ),
+                ("budget", models.FloatField(default=0.02)),
+                (
+                    "breaker",
+                    models.TextField(blank=True, help_text="Empty while closed; else why it opened."),
+                ),
+                ("queued", models.IntegerField(default=0)),
+                (
+                    "drops",
+                    models.JSONField(
+                        default=dict, help_text="Records lost since the process started, by reason."
+                    ),
+                ),
+                ("memory_bytes", models.BigIntegerField(default=0)),
+                (
+                    "environment",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="instances",
+                        to="accounts.environment",
+                    ),
+                ),
+                (
+                    "service",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="instances",
+                        to="catalog.service",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['service__name', 'host', 'pid'],
+                "ordering": ["service__name", "host", "pid"],
             },
         ),
         migrations.CreateModel(
-            name='SourceFile',
+            name="SourceFile",
             fields=[
-                ('id', models.UUIDField(default=investigations.lib.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('path', models.CharField(help_text="Relative to the service's roots, with forward slashes.", max_length=1000)),
-                ('module', models.CharField(blank=True, max_length=500)),
-                ('hash', models.CharField(help_text='SHA-256 of the text, hex.', max_length=64)),
-                ('text', models.TextField()),
-                ('lines', models.JSONField(default=list, help_text='Executable lines.')),
-                ('outline', models.JSONField(default=list, help_text='Symbols: name, kind, first_line, last_line.')),
-                ('loaded_differs', models.BooleanField(default=False, help_text='The process was compiled from another text.')),
-                ('commit', models.CharField(blank=True, max_length=64)),
-                ('seen_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('service', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='source_files', to='catalog.service')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=investigations.lib.ids.uuid7,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                (
+                    "path",
+                    models.CharField(
+                        help_text="Relative to the service's roots, with forward slashes.", max_length=1000
+                    ),
+                ),
+                ("module", models.CharField(blank=True, max_length=500)),
+                ("hash", models.CharField(help_text="SHA-256 of the text, hex.", max_length=64)),
+                ("text", models.TextField()),
+                ("lines", models.JSONField(default=list, help_text="Executable lines.")),
+                (
+                    "outline",
+                    models.JSONField(default=list, help_text="Symbols: name, kind, first_line, last_line."),
+                ),
+                (
+                    "loaded_differs",
+                    models.BooleanField(
+                        default=False, help_text="The process was compiled from another text."
+                    ),
+                ),
+                ("commit", models.CharField(blank=True, max_length=64)),
+                ("seen_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                (
+                    "service",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="source_files",
+                        to="catalog.service",
+                    ),
+                ),
             ],
         ),
         migrations.AddConstraint(
-            model_name='service',
-            constraint=models.UniqueConstraint(fields=('environment', 'name'), name='one_service_per_name'),
+            model_name="service",
+            constraint=models.UniqueConstraint(fields=("environment", "name"), name="one_service_per_name"),
         ),
         migrations.AddIndex(
-            model_name='instance',
-            index=models.Index(fields=['environment', 'service', '-last_seen_at'], name='catalog_ins_environ_549dd6_idx'),
+            model_name="instance",
+            index=models.Index(
+                fields=["environment", "service", "-last_seen_at"], name="catalog_ins_environ_549dd6_idx"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='sourcefile',
-            constraint=models.UniqueConstraint(fields=('service', 'path', 'hash'), name='one_text_per_hash'),
+            model_name="sourcefile",
+            constraint=models.UniqueConstraint(fields=("service", "path", "hash"), name="one_text_per_hash"),
         ),
     ]

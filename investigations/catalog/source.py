@@ -1,0 +1,216 @@
+"""The source that instances run: kept once by its hash, and asked of a live instance when what is kept may be old."""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+import msgspec
+from asgiref.sync import async_to_sync
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from investigations.accounts import permissions
+from investigations.accounts.actors import Actor
+from investigations.catalog import presence, questions
+from investigations.catalog.models import Instance, Service, SourceFile
+from investigations.lib.errors import Invalid, NotFound, Problem, Unavailable
+from sightline import wire
+
+ANSWER_WITHIN_S = 5.0
+ALL_WITHIN_S = 15.0
+AT_ONCE = 8
+"""Files asked for together: enough to hide the way there and back, few enough to leave room for captures."""
+MOST_FILES = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """The texts of a service's files, and what could not be read: a search of these says what it did not see."""
+
+    files: dict[str, SourceFile]
+    unread: list[str] = field(default_factory=list)
+    truncated: bool = False
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """Path to text, as `investigations.codebase` takes it."""
+        return {path: stored.text for path, stored in self.files.items()}
+
+
+def store_source(service: Service, source: wire.Source, commit: str = "") -> SourceFile:
+    """Keep a file's text as an instance runs it; the same text again only moves its commit and time."""
+    _check_path(source.path)
+    if len(source.hash) != 64:
+        raise Invalid(
+            "source_hash", "A source's hash is SHA-256 in hexadecimal.", fix="Let the sensor compute it."
+        )
+    stored, _ = SourceFile.objects.update_or_create(
+        service=service,
+        path=source.path,
+        hash=source.hash,
+        defaults={
+            "module": source.module[:500],
+            "text": source.text.replace(
+                "\x00", "\ufffd"
+            ),  # which PostgreSQL cannot hold, and Python cannot compile
+            "lines": source.lines,
+            "outline": msgspec.to_builtins(source.outline),
+            "loaded_differs": source.loaded_differs,
+            "commit": commit[:64],
+            "seen_at": timezone.now(),
+        },
+    )
+    return stored
+
+
+def fetch_source(*, by: Actor, service: Service, path: str, commit: str | None = None) -> SourceFile:
+    """A file as it runs now, or as it ran at ``commit``: the stored text when it is surely that, else a live answer.
+
+    ``path`` may be the end of a path. Raises `NotFound` (source_unknown) when no instance has the file, `Unavailable`
+    (no_instance, no_answer) when none can be asked and none is stored.
+    """
+    permissions.require(by, "read", service.environment)
+    _check_path(path)
+    instance = _instance_to_ask(service, commit)
+    if instance is None:
+        stored = service.source_files.filter(_ends_with(path), **({"commit": commit} if commit else {}))
+        return stored.order_by("-seen_at").first() or _nobody_to_ask(service)
+    fresh = _fresh(service, instance).filter(_ends_with(path)).first()
+    return fresh or _ask_for(service, instance, path)
+
+
+def _ask_for(service: Service, instance: Instance, path: str) -> SourceFile:
+    """The file by that path; when there is none, the only one whose path ends so."""
+    answer = async_to_sync(questions.ask_instance)(instance.id, "source", path, ANSWER_WITHIN_S)
+    if isinstance(answer, wire.Failure):
+        known = [entry.path for entry in _listing(instance).files]
+        longer = [other for other in known if other.endswith(f"/{path.lstrip('/')}")]
+        if len(longer) != 1:
+            raise _no_such_file(answer, path, longer or known)
+        answer = async_to_sync(questions.ask_instance)(instance.id, "source", longer[0], ANSWER_WITHIN_S)
+    if not isinstance(answer, wire.Source):
+        raise _no_answer(answer)
+    return store_source(service, answer, instance.commit)
+
+
+def _no_such_file(answer: wire.Failure, path: str, among: list[str]) -> NotFound:
+    near = difflib.get_close_matches(path, among, n=5, cutoff=0.3) or among[:5]
+    return NotFound("source_unknown", answer.sentence, fix="Use one of the service's files.", files=near)
+
+
+def _listing(instance: Instance) -> wire.Files:
+    answer = async_to_sync(questions.ask_instance)(instance.id, "files", "", ANSWER_WITHIN_S)
+    if not isinstance(answer, wire.Files):
+        raise _no_answer(answer)
+    return answer
+
+
+def fetch_files(*, by: Actor, service: Service) -> wire.Files:
+    """The Python files under the roots of a live instance. Raises `Unavailable` when none answers."""
+    permissions.require(by, "read", service.environment)
+    instance = _instance_to_ask(service, None)
+    if instance is None:
+        _nobody_to_ask(service)
+    return _listing(instance)
+
+
+def fetch_sources(*, by: Actor, service: Service, paths: Iterable[str] | None = None) -> Sources:
+    """The texts of these files, or of all under the service's roots: stored ones, and others asked for together.
+
+    Never raises for a file that cannot be read: it is named in ``unread``. At most `MOST_FILES` files, within
+    `ALL_WITHIN_S`.
+    """
+    permissions.require(by, "read", service.environment)
+    instance = _instance_to_ask(service, None)
+    if instance is None:
+        return _all_stored(service, paths)
+    truncated = False
+    if paths is None:
+        listing = _listing(instance)
+        paths, truncated = [entry.path for entry in listing.files], listing.truncated
+    wanted = list(dict.fromkeys(paths))
+    have = {file.path: file for file in _fresh(service, instance).filter(path__in=wanted[:MOST_FILES])}
+    missing = [path for path in wanted[:MOST_FILES] if path not in have]
+    for path, answer in async_to_sync(_ask_together)(instance.id, missing).items():
+        if isinstance(answer, wire.Source):
+            have[path] = store_source(service, answer, instance.commit)
+    unread = [path for path in wanted if path not in have]
+    return Sources(have, unread, truncated or len(wanted) > MOST_FILES)
+
+
+def _all_stored(service: Service, paths: Iterable[str] | None) -> Sources:
+    """What is left when nobody can be asked: the newest text of each file that was ever read."""
+    stored = service.source_files.order_by("path", "-seen_at").distinct("path")
+    if paths is None:
+        return Sources(
+            {file.path: file for file in stored[:MOST_FILES]}, truncated=stored.count() > MOST_FILES
+        )
+    wanted = list(paths)
+    have = {file.path: file for file in stored.filter(path__in=wanted)}
+    return Sources(have, [path for path in wanted if path not in have])
+
+
+async def _ask_together(instance_id: uuid.UUID, paths: list[str]) -> dict[str, wire.AnswerBody]:
+    """The answers that came in time."""
+    turns = asyncio.Semaphore(AT_ONCE)
+    answers: dict[str, wire.AnswerBody] = {}
+
+    async def ask(path: str) -> None:
+        async with turns:
+            try:
+                answers[path] = await questions.ask_instance(instance_id, "source", path, ANSWER_WITHIN_S)
+            except Problem as problem:
+                answers[path] = wire.Failure(problem.slug, problem.sentence)
+
+    asked = [asyncio.create_task(ask(path)) for path in paths]
+    if asked:
+        _, late = await asyncio.wait(asked, timeout=ALL_WITHIN_S)
+        for task in late:
+            task.cancel()
+    return answers
+
+
+def _instance_to_ask(service: Service, commit: str | None) -> Instance | None:
+    """The present instance that connected last, of that commit when one is named."""
+    present = service.instances.filter(presence.present())
+    if commit:
+        present = present.filter(commit=commit)
+    return present.order_by("-connected_at").first()
+
+
+def _fresh(service: Service, instance: Instance) -> QuerySet[SourceFile]:
+    """What is surely the text this instance runs: of its commit, or read since it started when it names none."""
+    fresh = service.source_files.filter(commit=instance.commit)
+    if not instance.commit:
+        fresh = fresh.filter(seen_at__gte=instance.started_at)
+    return fresh.order_by("seen_at")
+
+
+def _ends_with(path: str) -> Q:
+    return Q(path=path) | Q(path__endswith=f"/{path.lstrip('/')}")
+
+
+def _no_answer(answer: wire.AnswerBody) -> Problem:
+    if isinstance(answer, wire.Failure):
+        return Unavailable("no_answer", answer.sentence, fix="Try again.")
+    return Unavailable("no_answer", "The sensor answered something else.", fix="Bring the sensor up to date.")
+
+
+def _nobody_to_ask(service: Service) -> NoReturn:
+    raise Unavailable(
+        "no_instance",
+        f"No instance of {service.name} is connected, and this is not stored.",
+        fix="Start the service with its sensor, then try again.",
+    )
+
+
+def _check_path(path: str) -> None:
+    if not path or len(path) > 1000 or "\x00" in path:
+        raise Invalid(
+            "path_malformed", "A path has 1 to 1000 characters.", fix="Use a path from the service's files."
+        )
