@@ -32,13 +32,13 @@ GUESSES_PER_ADDRESS = 50
 class ThrottledBackend(ModelBackend):
     """Refuses to look at a password while too many wrong ones came for this name or from this address."""
 
-    def authenticate(
+    def authenticate(  # type: ignore[override]  # the stubs disagree among themselves
         self,
         request: HttpRequest | None,
         username: str | None = None,
         password: str | None = None,
         **kwargs: Any,
-    ) -> AbstractBaseUser | None:
+    ) -> User | None:
         try:
             require_guess_left(username or "", address_of(request))
         except Limited as limit:
