@@ -15,6 +15,8 @@ _SHARED: list[Any] = [
     structlog.processors.TimeStamper(fmt="iso", utc=True),
     structlog.processors.StackInfoRenderer(),
 ]
+# Without the locals of the frames: they hold tokens and captured values.
+_TRACEBACK = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
 # Libraries that tell of every request or task at INFO; ours say what matters of them.
 _QUIETER = {"daphne.http_protocol": "WARNING", "httpx": "WARNING", "httpcore": "WARNING", "mcp": "WARNING"}
 
@@ -24,7 +26,7 @@ def logging_config(*, level: str, human: bool) -> dict[str, Any]:
     if human:
         render: list[Any] = [structlog.dev.ConsoleRenderer()]
     else:
-        render = [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        render = [structlog.processors.ExceptionRenderer(_TRACEBACK), structlog.processors.JSONRenderer()]
     return {
         "version": 1,
         "disable_existing_loggers": False,

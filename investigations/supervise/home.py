@@ -114,7 +114,7 @@ def secret_key(folder: Path) -> str:
     file = folder / "secret-key"
     if not file.exists():
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        own = folder / f"secret-key.{os.getpid()}"
+        own = folder / f"secret-key.{secrets.token_hex(4)}"
         write_private(own, secrets.token_urlsafe(50))
         with suppress(FileExistsError):  # unlike a rename, a link fails when another process was first
             os.link(own, file)

@@ -11,13 +11,15 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import psutil
 from circus.arbiter import Arbiter
+from circus.exc import ConflictError
 from circus.sockets import CircusSocket
 from circus.watcher import Watcher
 from tornado.ioloop import IOLoop
@@ -140,23 +142,23 @@ class Supervisor:
     def __init__(self, home: Home, say: Callable[[str], None], host: str, port: int) -> None:
         self.home = home
         self.say = say
+        self.port = port
         self.children: dict[str, Child] = {}
-        self._socket = CircusSocket("web", host=host, port=port, backlog=512)
-        self._arbiter: Arbiter | None = None
         self._stopping = False
-
-    async def __aenter__(self) -> Self:
-        _adopt_orphans()
-        logging.getLogger("circus").setLevel(logging.ERROR)
-        clear_leftovers(self.home.folder)
         self._arbiter = Arbiter(
             [],
             f"inproc://{id(self)}-control",  # nobody may add programs from outside
             f"inproc://{id(self)}-events",
             check_delay=LOOK_EVERY,
-            sockets=[self._socket],
+            sockets=[CircusSocket("web", host=host, port=port, backlog=512)],
             loop=IOLoop.current(),
         )
+
+    async def __aenter__(self) -> Self:
+        _adopt_orphans()
+        logging.getLogger("circus").setLevel(logging.ERROR)
+        logging.getLogger("tornado.application").setLevel(logging.CRITICAL)  # a tick that found circus busy
+        clear_leftovers(self.home.folder)
         await self._arbiter.start()
         self._reviver = asyncio.create_task(self._revive())
         return self
@@ -169,18 +171,15 @@ class Supervisor:
         for child in self.children.values():
             child.enter("stopping")
         for stop in Stop:
-            await asyncio.gather(
-                *(c.watcher.stop() for c in self.children.values() if c.program.stop is stop)
-            )
-        assert self._arbiter is not None
-        await self._arbiter.stop()
+            await _when_idle(partial(self._arbiter.stop_watchers, partial(self._watchers, stop)))
+        await _when_idle(self._arbiter.stop)
         end_descendants()
         (self.home.folder / FILE).unlink(missing_ok=True)
 
     async def start(self, program: Program) -> None:
         """Start `program` and wait until it is ready. Raises `Unstartable` when an essential one does not get there."""
         child = self._adopt(program)
-        await child.watcher.start()
+        await _when_idle(child.watcher.start)
         deadline = time.monotonic() + READY_WITHIN
         while not await self._is_ready(child):
             if child.ended.is_set() and program.essential:
@@ -201,16 +200,18 @@ class Supervisor:
         """Run `program` to its end. Raises `Unstartable` unless that is a good one."""
         child = self._adopt(program)
         try:
-            await child.watcher.start()
+            await _when_idle(child.watcher.start)
             await child.ended.wait()
         finally:
-            await child.watcher.stop()
+            await _when_idle(child.watcher.stop)
             del self.children[program.name]
         if child.exit_code:
             raise Unstartable("child_died", child.how_it_ended(), fix=f"Read {child.log.file}.")
 
+    def _watchers(self, stop: Stop, *, reverse: bool) -> list[Watcher]:
+        return [child.watcher for child in self.children.values() if child.program.stop is stop]
+
     def _adopt(self, program: Program) -> Child:
-        assert self._arbiter is not None
         child = self.children[program.name] = Child(program, self.home.logs, self._ended)
         child.watcher.initialize(self._arbiter.evpub_socket, self._arbiter.sockets, self._arbiter)
         self._arbiter.watchers.append(child.watcher)
@@ -249,13 +250,24 @@ class Supervisor:
         child.restarts += 1
         child.exit_code = None
         child.ended.clear()
-        await child.watcher.start()
+        await _when_idle(child.watcher.start)
         child.enter("running")
         self._publish()
 
     def _publish(self) -> None:
         with contextlib.suppress(OSError):  # a full disk must not end what it can still run
             write_processes(self.home.folder, [child.status() for child in self.children.values()])
+
+
+async def _when_idle(command: Callable[[], Awaitable[object]]) -> None:
+    """Give circus a command as soon as it is not busy with another: it refuses rather than queues."""
+    while True:
+        try:
+            await command()
+        except ConflictError:
+            await asyncio.sleep(0.01)
+        else:
+            return
 
 
 def clear_leftovers(folder: Path) -> None:
