@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django_htmx.http import reswap, retarget
 
 from investigations.lib.errors import Problem
 
@@ -11,7 +12,7 @@ from investigations.lib.errors import Problem
 class ProblemMiddleware:
     """Turns a `Problem` from a page's view into its sentence; other exceptions stay what they are.
 
-    htmx swaps the partial where the request came from (base.html lets 4xx answers swap); a full request gets a page.
+    To htmx it is a toast, so that nothing one was reading is replaced; a full request gets a page.
     """
 
     def __init__(self, get_response):  # type: ignore[no-untyped-def]  # Django's own signature
@@ -23,5 +24,8 @@ class ProblemMiddleware:
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         if not isinstance(exception, Problem):
             return None
-        template = "components/problem.html" if getattr(request, "htmx", False) else "problem.html"
-        return render(request, template, {"problem": exception}, status=exception.status)
+        context = {"problem": exception}
+        if not getattr(request, "htmx", False):
+            return render(request, "problem.html", context, status=exception.status)
+        toast = render(request, "components/problem.html", context, status=exception.status)
+        return reswap(retarget(toast, "#toasts"), "beforeend")
