@@ -17,7 +17,7 @@ KEPT = 20_000
 class Ledger:
     """An append-only list of outcomes; a reader follows it by cursor."""
 
-    redis: "Redis[str]"
+    redis: Redis
 
     @classmethod
     def from_environment(cls) -> Self:

@@ -8,14 +8,15 @@ import subprocess
 import sys
 import time
 import tomllib
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
+from redis import Redis
 
 from examples.trading.variant import write_variant
+from ledger import STREAM
 
 PATIENCE_SECONDS = 60.0
 
@@ -112,8 +113,7 @@ def answers(url: str) -> bool:
 def trading(tmp_path, redis_server) -> Iterator[Trading]:
     copy = tmp_path / "copy"
     write_variant(copy, attribute="large_ticket", module="order", padding=17)
-    namespace = f"trading:{uuid.uuid4()}"
-    (copy / "ledger.py").write_text((copy / "ledger.py").read_text().replace("trading:outcomes", namespace))
+    Redis.from_url(redis_server).delete(STREAM)
     desk = Trading(copy, tmp_path, redis_server)
     try:
         services = [name for name, process in desk.declared.items() if "health" in process]

@@ -1,5 +1,6 @@
 """fraud-service: gives each trade it is asked about a decision and a reference to it."""
 
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Literal
@@ -33,7 +34,7 @@ class Decision(BaseModel):
 
 
 @asynccontextmanager
-async def lifespan(_: FastAPI):
+async def lifespan(_: FastAPI) -> AsyncIterator[None]:
     telemetry.start("fraud-service")
     yield
 

@@ -7,6 +7,7 @@ import asyncio
 from collections import OrderedDict
 from decimal import Decimal
 from itertools import count
+from typing import Any
 from zlib import crc32
 
 from starlette.applications import Starlette
@@ -20,7 +21,7 @@ SLOW_SECONDS = 1.5
 REMEMBERED = 10_000
 
 ids = count(1)
-decided: OrderedDict[str, dict] = OrderedDict()
+decided: OrderedDict[str, dict[str, Any]] = OrderedDict()
 
 
 def oddity(reference: str) -> str:
@@ -30,7 +31,7 @@ def oddity(reference: str) -> str:
     return odd[share] if share < len(odd) else "plain"
 
 
-def decide(payment: dict) -> dict:
+def decide(payment: dict[str, Any]) -> dict[str, Any]:
     """Whether the payment goes through: a large one needs a reference to its screening."""
     if Decimal(payment["amount"]) > SCREENED_ABOVE and not payment.get("screening"):
         return {"status": "declined", "code": NOT_PERMITTED}
@@ -64,7 +65,7 @@ async def show_health(request: Request) -> Response:
     return JSONResponse({"status": "ok"})
 
 
-def remember(reference: str, decision: dict, *, repeat_id: bool) -> None:
+def remember(reference: str, decision: dict[str, Any], *, repeat_id: bool) -> None:
     """Keep a decision under its reference, with a new id or, oddly, the one handed out last."""
     last = next(reversed(decided.values()), None)
     payment_id = last["id"] if repeat_id and last else f"pay_{next(ids)}"

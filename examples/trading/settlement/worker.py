@@ -3,16 +3,17 @@
 import logging
 import os
 from functools import cache
+from typing import Any
 
 import httpx
-from celery import Celery
+from celery import Celery, Task
 from celery.signals import worker_init
 from opentelemetry.instrumentation.celery import CeleryInstrumentor
 from prometheus_client import Counter, start_http_server
 
 import telemetry
 from ledger import Ledger
-from settlement.payments import GatewayUnclear, Payments
+from settlement.payments import GatewayUnclear, Payments, Settlement
 
 log = logging.getLogger(__name__)
 
@@ -31,23 +32,21 @@ app.conf.update(
 # Threads other than this one look tasks up in the default app, and so does the trace instrumentation.
 app.set_default()
 
-SETTLEMENTS = Counter("trade_settlements", "Settlements that came to an end, by how", ["outcome"])
-for outcome in ("settled", "rejected"):
-    SETTLEMENTS.labels(outcome)  # A rate needs the zero it started from.
-
 
 @worker_init.connect
-def prepare(**_) -> None:
+def prepare(**_: Any) -> None:
     """Set up telemetry in the worker only: trade-execution-service imports this module as well."""
     telemetry.start("settlement-worker")
     for chatty in ("celery.worker.strategy", "celery.app.trace"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     CeleryInstrumentor().instrument()
+    for outcome in ("settled", "rejected"):
+        settlements().labels(outcome)  # A rate needs the zero it started from.
     start_http_server(int(os.environ["METRICS_PORT"]), addr="127.0.0.1")
 
 
 @app.task(name="settle_trade", bind=True, max_retries=5, default_retry_delay=1)
-def settle_trade(self, settlement: dict) -> None:
+def settle_trade(self: Task, settlement: Settlement) -> None:
     """Pay for one trade; an unclear answer is asked for again, a decline is final."""
     try:
         decline = payments().pay(settlement)
@@ -57,10 +56,10 @@ def settle_trade(self, settlement: dict) -> None:
     finish(settlement, decline)
 
 
-def finish(settlement: dict, decline: str | None) -> None:
+def finish(settlement: Settlement, decline: str | None) -> None:
     """Count and record how a settlement ended; `decline` is the gateway's reason, None if it paid."""
     outcome = "rejected" if decline else "settled"
-    SETTLEMENTS.labels(outcome).inc()
+    settlements().labels(outcome).inc()
     ledger().record(
         trade_id=settlement["trade_id"],
         trace_id=telemetry.current_trace_id(),
@@ -69,6 +68,15 @@ def finish(settlement: dict, decline: str | None) -> None:
     )
     level = logging.WARNING if decline else logging.INFO
     log.log(level, "settlement %s", outcome, extra={"trade_id": settlement["trade_id"], "reason": decline})
+
+
+# Made when the worker first needs them: trade-execution-service imports this module to queue tasks, no more.
+
+
+@cache
+def settlements() -> Counter:
+    """How many settlements came to which end."""
+    return Counter("trade_settlements", "Settlements that came to an end, by how", ["outcome"])
 
 
 @cache

@@ -32,7 +32,7 @@ class FraudClient:
         answer = self.http.post("/screenings", json=screening).raise_for_status().json()
         if answer["decision"] != "approve":
             raise FraudDeclined(answer["reference"])
-        return answer["reference"]
+        return str(answer["reference"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,10 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from opentelemetry import trace
 
+from settlement.payments import Settlement
 from trades.clients import FraudClient, PricingClient, Quote
 from trades.trade_request import TradeRequest
 
@@ -20,7 +20,7 @@ class Desk:
 
     fraud: FraudClient
     pricing: PricingClient
-    submit: Callable[[dict[str, Any]], None]
+    submit: Callable[[Settlement], object]
 
     def execute(self, request: TradeRequest) -> Quote:
         """Take one trade to settlement and answer with its quote.
@@ -42,12 +42,12 @@ class Desk:
             return self.fraud.screen(request) if must_clear else None
 
     def settle(self, request: TradeRequest, quote: Quote, fraud_reference: str | None) -> None:
-        """Queue the settlement; amounts travel as text so that no digit is lost."""
-        settlement = {
-            "trade_id": request.trade_id,
-            "account": request.account,
-            "amount": str(request.amount),
-            "fee": str(quote.fee),
-            "fraud_reference": fraud_reference,
-        }
+        """Queue the settlement of a trade that is cleared and priced."""
+        settlement = Settlement(
+            trade_id=request.trade_id,
+            account=request.account,
+            amount=str(request.amount),
+            fee=str(quote.fee),
+            fraud_reference=fraud_reference,
+        )
         self.submit(settlement)

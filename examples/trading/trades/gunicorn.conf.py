@@ -5,6 +5,8 @@ import shutil
 import sys
 from pathlib import Path
 
+from gunicorn.arbiter import Arbiter
+from gunicorn.workers.base import Worker
 from prometheus_client.multiprocess import mark_process_dead
 
 HERE = Path(__file__).resolve().parent.parent
@@ -26,7 +28,7 @@ if FIGURES:
     Path(FIGURES).mkdir(parents=True)
 
 
-def child_exit(server, worker):
+def child_exit(server: Arbiter, worker: Worker) -> None:
     """Forget the gauges of a worker that is gone."""
     if FIGURES:
         mark_process_dead(worker.pid)
