@@ -55,7 +55,7 @@ def install(environment: Path, locks: list[str], python: str) -> None:
     if not (environment / "bin" / "python").exists():
         subprocess.run([python, "-m", "venv", environment], check=True)
     print(f"Installing {' and '.join(locks)} into {environment.name} ...", flush=True)
-    pip = [environment / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+    pip = [environment / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "install", "-qq"]
     files = [part for lock in locks for part in ("--requirement", FOLDER / f"{lock}.txt")]
     subprocess.run([*pip, "--require-hashes", "--no-deps", *files], check=True)
     ours = dict.fromkeys(project for lock in locks for project in OURS[lock])
