@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict
 from urllib.parse import quote
 
 import psycopg
@@ -90,7 +91,7 @@ class Cluster:
     def _initialise(self, owner: Owner) -> None:
         shutil.rmtree(self.data, ignore_errors=True)  # initdb refuses what a cut-short one left behind
         locale = ["--encoding=UTF8", "--locale-provider=builtin", "--locale=C.UTF-8"]
-        command = [_binary("initdb"), "-D", self.data, "-U", NAME, "--auth=trust", *locale]
+        command = [str(_binary("initdb")), "-D", str(self.data), "-U", NAME, "--auth=trust", *locale]
         done = subprocess.run(command, capture_output=True, text=True, cwd=self.folder, **_as(owner))
         if done.returncode:
             shutil.rmtree(self.data, ignore_errors=True)
@@ -135,7 +136,13 @@ class Cluster:
         return True
 
 
-def _as(owner: Owner) -> dict[str, object]:
+class _Account(TypedDict, total=False):
+    user: int
+    group: int
+    extra_groups: list[int]
+
+
+def _as(owner: Owner) -> _Account:
     """How `subprocess` starts a child under that account; nothing when it is the caller's own."""
     if not owner.is_another:
         return {}
