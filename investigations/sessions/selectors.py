@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
+from itertools import chain
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
@@ -13,6 +16,7 @@ from investigations.accounts.actors import Actor
 from investigations.accounts.models import Environment
 from investigations.alerts.models import Incident
 from investigations.lib.errors import NotFound
+from investigations.lib.ids import show
 from investigations.lib.paging import newest_first
 from investigations.sessions.models import InvestigationSession, Participant, TimelineEntry
 
@@ -98,6 +102,55 @@ def since_you_left(by: Actor, session: InvestigationSession) -> Away | None:
         return None
     latest = list(missed.order_by("-cursor")[:LATEST_SHOWN])[::-1]
     return Away(mine.seen_cursor, latest[-1].cursor, dict(counts.most_common()), latest)
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """One line of an incident's timeline, whichever record it comes from; ``session`` when it is a session's."""
+
+    at: datetime
+    kind: str
+    sentence: str
+    actor_label: str = ""
+    actor_kind: str = "system"
+    subject: str = ""
+    session: InvestigationSession | None = None
+
+
+def incident_timeline(by: Actor, incident: Incident) -> list[Happening]:
+    """What its alerts did, what was done to it, and what its sessions wrote, in the order it happened."""
+    permissions.require(by, "read", incident.environment)
+    everything = chain(_of_alerts(incident), _of_itself(incident), _of_sessions(incident))
+    return sorted(everything, key=lambda happening: happening.at)
+
+
+def _of_alerts(incident: Incident) -> Iterator[Happening]:
+    for episode in incident.episodes.select_related("alert"):
+        alert, subject = episode.alert, show("alr", episode.alert_id)
+        yield Happening(episode.started_at, "alert_fired", f"{alert.name} began to fire.", subject=subject)
+        if episode.ended_at is not None:
+            sentence = f"{alert.name} {_ENDED.get(episode.end_reason, 'ended')}."
+            yield Happening(episode.ended_at, "alert_ended", sentence, subject=subject)
+
+
+_ENDED = {
+    "resolved": "was resolved",
+    "absent": "was no longer told of",
+    "stale": "was given up: nobody told of it for a day",
+}
+
+
+def _of_itself(incident: Incident) -> Iterator[Happening]:
+    for entry in incident.entries.all():
+        yield Happening(entry.at, entry.kind, entry.sentence, entry.actor_label, entry.actor_kind)
+
+
+def _of_sessions(incident: Incident) -> Iterator[Happening]:
+    entries = TimelineEntry.objects.filter(session__incident=incident).select_related("session")
+    for entry in entries.order_by("at", "cursor"):
+        yield Happening(
+            entry.at, entry.kind, entry.sentence, entry.actor_label, entry.actor_kind, entry.subject, entry.session
+        )  # fmt: skip
 
 
 def _visible(by: Actor) -> QuerySet[InvestigationSession]:

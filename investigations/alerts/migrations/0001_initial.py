@@ -8,146 +8,357 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('accounts', '0001_initial'),
+        ("accounts", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='AlertSource',
+            name="AlertSource",
             fields=[
-                ('id', models.UUIDField(default=investigations.lib.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=100)),
-                ('backend', models.CharField(max_length=32)),
-                ('url', models.URLField(blank=True, max_length=500)),
-                ('credentials', models.JSONField(blank=True, default=dict, help_text='Never shown again: header or basic authentication.')),
-                ('options', models.JSONField(blank=True, default=dict)),
-                ('enabled', models.BooleanField(default=True)),
-                ('every_s', models.PositiveIntegerField(default=15, help_text='Seconds between pulls.')),
-                ('webhook_digest', models.BinaryField(blank=True, default=b'', help_text="SHA-256 of the webhook's secret.")),
-                ('cursor', models.JSONField(blank=True, default=dict)),
-                ('next_pull_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('claimed_until', models.DateTimeField(blank=True, help_text='A worker is pulling; another may after this.', null=True)),
-                ('last_pull_at', models.DateTimeField(blank=True, null=True)),
-                ('last_ok_at', models.DateTimeField(blank=True, null=True)),
-                ('last_webhook_at', models.DateTimeField(blank=True, null=True)),
-                ('health', models.JSONField(blank=True, default=dict, help_text='Status and sentence, scope by scope.')),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('environment', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='alert_sources', to='accounts.environment')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=investigations.lib.ids.uuid7,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("name", models.CharField(max_length=100)),
+                ("backend", models.CharField(max_length=32)),
+                ("url", models.URLField(blank=True, max_length=500)),
+                (
+                    "credentials",
+                    models.JSONField(
+                        blank=True,
+                        default=dict,
+                        help_text="Never shown again: header or basic authentication.",
+                    ),
+                ),
+                ("options", models.JSONField(blank=True, default=dict)),
+                ("enabled", models.BooleanField(default=True)),
+                ("every_s", models.PositiveIntegerField(default=15, help_text="Seconds between pulls.")),
+                (
+                    "webhook_digest",
+                    models.BinaryField(blank=True, default=b"", help_text="SHA-256 of the webhook's secret."),
+                ),
+                ("cursor", models.JSONField(blank=True, default=dict)),
+                ("next_pull_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                (
+                    "claimed_until",
+                    models.DateTimeField(
+                        blank=True, help_text="A worker is pulling; another may after this.", null=True
+                    ),
+                ),
+                ("last_pull_at", models.DateTimeField(blank=True, null=True)),
+                ("last_ok_at", models.DateTimeField(blank=True, null=True)),
+                ("last_webhook_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "health",
+                    models.JSONField(
+                        blank=True, default=dict, help_text="Status and sentence, scope by scope."
+                    ),
+                ),
+                ("created_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                (
+                    "environment",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="alert_sources",
+                        to="accounts.environment",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['name'],
+                "ordering": ["name"],
             },
         ),
         migrations.CreateModel(
-            name='Alert',
+            name="Alert",
             fields=[
-                ('id', models.UUIDField(default=investigations.lib.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('fingerprint', models.CharField(max_length=64)),
-                ('name', models.CharField(max_length=300)),
-                ('summary', models.TextField(blank=True)),
-                ('severity', models.CharField(choices=[('critical', 'Critical'), ('error', 'Error'), ('warning', 'Warning'), ('info', 'Info')], default='warning', max_length=16)),
-                ('state', models.CharField(choices=[('firing', 'Firing'), ('resolved', 'Resolved'), ('stale', 'Stale'), ('suppressed', 'Suppressed'), ('flapping', 'Flapping')], max_length=16)),
-                ('state_since', models.DateTimeField()),
-                ('labels', models.JSONField(default=dict)),
-                ('annotations', models.JSONField(default=dict)),
-                ('service_name', models.CharField(blank=True, help_text='Guessed from the labels.', max_length=255)),
-                ('expression', models.TextField(blank=True, help_text="The rule's own query, for the timeline's metric.")),
-                ('threshold', models.FloatField(blank=True, null=True)),
-                ('value', models.FloatField(blank=True, null=True)),
-                ('link', models.URLField(blank=True, max_length=1000)),
-                ('first_seen_at', models.DateTimeField()),
-                ('last_seen_at', models.DateTimeField()),
-                ('transitions', models.JSONField(default=list, help_text='Times of the last changes between firing and not, for flapping.')),
-                ('environment', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='alerts', to='accounts.environment')),
-                ('source', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='alerts', to='alerts.alertsource')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=investigations.lib.ids.uuid7,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("fingerprint", models.CharField(max_length=64)),
+                ("name", models.CharField(max_length=300)),
+                ("summary", models.TextField(blank=True)),
+                (
+                    "severity",
+                    models.CharField(
+                        choices=[
+                            ("critical", "Critical"),
+                            ("error", "Error"),
+                            ("warning", "Warning"),
+                            ("info", "Info"),
+                        ],
+                        default="warning",
+                        max_length=16,
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("firing", "Firing"),
+                            ("resolved", "Resolved"),
+                            ("stale", "Stale"),
+                            ("suppressed", "Suppressed"),
+                            ("flapping", "Flapping"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                ("state_since", models.DateTimeField()),
+                ("labels", models.JSONField(default=dict)),
+                ("annotations", models.JSONField(default=dict)),
+                (
+                    "service_name",
+                    models.CharField(blank=True, help_text="Guessed from the labels.", max_length=255),
+                ),
+                (
+                    "expression",
+                    models.TextField(
+                        blank=True, help_text="The rule's own query, for the timeline's metric."
+                    ),
+                ),
+                ("threshold", models.FloatField(blank=True, null=True)),
+                ("value", models.FloatField(blank=True, null=True)),
+                ("link", models.URLField(blank=True, max_length=1000)),
+                ("first_seen_at", models.DateTimeField()),
+                ("last_seen_at", models.DateTimeField()),
+                (
+                    "transitions",
+                    models.JSONField(
+                        default=list,
+                        help_text="Times of the last changes between firing and not, for flapping.",
+                    ),
+                ),
+                (
+                    "environment",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="alerts",
+                        to="accounts.environment",
+                    ),
+                ),
+                (
+                    "source",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="alerts",
+                        to="alerts.alertsource",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-last_seen_at'],
+                "ordering": ["-last_seen_at"],
             },
         ),
         migrations.CreateModel(
-            name='Incident',
+            name="Incident",
             fields=[
-                ('id', models.UUIDField(default=investigations.lib.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('number', models.PositiveIntegerField()),
-                ('title', models.CharField(max_length=300)),
-                ('severity', models.CharField(choices=[('critical', 'Critical'), ('error', 'Error'), ('warning', 'Warning'), ('info', 'Info')], default='warning', max_length=16)),
-                ('status', models.CharField(choices=[('open', 'Open'), ('resolved', 'Resolved'), ('closed', 'Closed')], default='open', max_length=16)),
-                ('grouping_key', models.CharField(blank=True, help_text='What made episodes fall together.', max_length=300)),
-                ('grouping_reason', models.TextField(blank=True, help_text='The same, as a sentence.')),
-                ('references', models.JSONField(blank=True, default=list, help_text='Links to the same incident elsewhere.')),
-                ('opened_at', models.DateTimeField()),
-                ('resolved_at', models.DateTimeField(blank=True, null=True)),
-                ('closed_at', models.DateTimeField(blank=True, null=True)),
-                ('environment', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='incidents', to='accounts.environment')),
-                ('lead', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='led_incidents', to=settings.AUTH_USER_MODEL)),
-                ('previous', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='later', to='alerts.incident')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=investigations.lib.ids.uuid7,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("number", models.PositiveIntegerField()),
+                ("title", models.CharField(max_length=300)),
+                (
+                    "severity",
+                    models.CharField(
+                        choices=[
+                            ("critical", "Critical"),
+                            ("error", "Error"),
+                            ("warning", "Warning"),
+                            ("info", "Info"),
+                        ],
+                        default="warning",
+                        max_length=16,
+                    ),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[("open", "Open"), ("resolved", "Resolved"), ("closed", "Closed")],
+                        default="open",
+                        max_length=16,
+                    ),
+                ),
+                (
+                    "grouping_key",
+                    models.CharField(
+                        blank=True, help_text="What made episodes fall together.", max_length=300
+                    ),
+                ),
+                ("grouping_reason", models.TextField(blank=True, help_text="The same, as a sentence.")),
+                (
+                    "references",
+                    models.JSONField(
+                        blank=True, default=list, help_text="Links to the same incident elsewhere."
+                    ),
+                ),
+                ("opened_at", models.DateTimeField()),
+                ("resolved_at", models.DateTimeField(blank=True, null=True)),
+                ("closed_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "environment",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="incidents",
+                        to="accounts.environment",
+                    ),
+                ),
+                (
+                    "lead",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="led_incidents",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "previous",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="later",
+                        to="alerts.incident",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-opened_at'],
+                "ordering": ["-opened_at"],
             },
         ),
         migrations.CreateModel(
-            name='Episode',
+            name="Episode",
             fields=[
-                ('id', models.UUIDField(default=investigations.lib.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('started_at', models.DateTimeField()),
-                ('ended_at', models.DateTimeField(blank=True, null=True)),
-                ('last_seen_at', models.DateTimeField()),
-                ('end_reason', models.CharField(blank=True, help_text='resolved, absent, stale', max_length=32)),
-                ('alert', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='episodes', to='alerts.alert')),
-                ('incident', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='episodes', to='alerts.incident')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=investigations.lib.ids.uuid7,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("started_at", models.DateTimeField()),
+                ("ended_at", models.DateTimeField(blank=True, null=True)),
+                ("last_seen_at", models.DateTimeField()),
+                (
+                    "end_reason",
+                    models.CharField(blank=True, help_text="resolved, absent, stale", max_length=32),
+                ),
+                (
+                    "alert",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="episodes",
+                        to="alerts.alert",
+                    ),
+                ),
+                (
+                    "incident",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="episodes",
+                        to="alerts.incident",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-started_at'],
+                "ordering": ["-started_at"],
             },
         ),
         migrations.CreateModel(
-            name='RawPayload',
+            name="RawPayload",
             fields=[
-                ('id', models.UUIDField(default=investigations.lib.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('door', models.CharField(help_text='pull or webhook', max_length=16)),
-                ('body', models.TextField()),
-                ('error', models.TextField(blank=True)),
-                ('replayed_at', models.DateTimeField(blank=True, null=True)),
-                ('source', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='payloads', to='alerts.alertsource')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=investigations.lib.ids.uuid7,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("door", models.CharField(help_text="pull or webhook", max_length=16)),
+                ("body", models.TextField()),
+                ("error", models.TextField(blank=True)),
+                ("replayed_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "source",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="payloads",
+                        to="alerts.alertsource",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-id'],
+                "ordering": ["-id"],
             },
         ),
         migrations.AddConstraint(
-            model_name='alertsource',
-            constraint=models.UniqueConstraint(fields=('environment', 'name'), name='one_source_per_name'),
+            model_name="alertsource",
+            constraint=models.UniqueConstraint(fields=("environment", "name"), name="one_source_per_name"),
         ),
         migrations.AddIndex(
-            model_name='alert',
-            index=models.Index(fields=['environment', 'state', '-last_seen_at'], name='alerts_aler_environ_1a49c6_idx'),
+            model_name="alert",
+            index=models.Index(
+                fields=["environment", "state", "-last_seen_at"], name="alerts_aler_environ_1a49c6_idx"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='alert',
-            constraint=models.UniqueConstraint(fields=('environment', 'fingerprint'), name='one_alert_per_fingerprint'),
+            model_name="alert",
+            constraint=models.UniqueConstraint(
+                fields=("environment", "fingerprint"), name="one_alert_per_fingerprint"
+            ),
         ),
         migrations.AddIndex(
-            model_name='incident',
-            index=models.Index(fields=['environment', 'status', '-opened_at'], name='alerts_inci_environ_f2972d_idx'),
+            model_name="incident",
+            index=models.Index(
+                fields=["environment", "status", "-opened_at"], name="alerts_inci_environ_f2972d_idx"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='incident',
-            constraint=models.UniqueConstraint(fields=('environment', 'number'), name='incident_number'),
+            model_name="incident",
+            constraint=models.UniqueConstraint(fields=("environment", "number"), name="incident_number"),
         ),
         migrations.AddConstraint(
-            model_name='episode',
-            constraint=models.UniqueConstraint(condition=models.Q(('ended_at', None)), fields=('alert',), name='one_open_episode_per_alert'),
+            model_name="episode",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("ended_at", None)), fields=("alert",), name="one_open_episode_per_alert"
+            ),
         ),
         migrations.AddIndex(
-            model_name='rawpayload',
-            index=models.Index(condition=models.Q(('error', ''), _negated=True), fields=['source', '-id'], name='unread_payloads'),
+            model_name="rawpayload",
+            index=models.Index(
+                condition=models.Q(("error", ""), _negated=True),
+                fields=["source", "-id"],
+                name="unread_payloads",
+            ),
         ),
     ]
