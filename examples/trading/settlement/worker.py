@@ -2,11 +2,12 @@
 
 import logging
 import os
+import time
 from functools import cache
 from typing import Any
 
 import httpx
-from celery import Celery, Task
+from celery import Celery
 from celery.signals import worker_init
 from opentelemetry.instrumentation.celery import CeleryInstrumentor
 from prometheus_client import Counter, start_http_server
@@ -16,6 +17,8 @@ from ledger import Ledger
 from settlement.payments import GatewayUnclear, Payments, Settlement
 
 log = logging.getLogger(__name__)
+
+PAUSES = (0.5, 1.0, 2.0, 4.0)  # seconds between two attempts at one payment
 
 # A restarting broker is waited for, some seconds long, rather than turned into a failed trade.
 PATIENCE = {"max_retries": 12, "interval_start": 0.1, "interval_step": 0.2, "interval_max": 1.0}
@@ -27,6 +30,7 @@ app.conf.update(
     task_default_queue="settlements",
     task_ignore_result=True,
     task_publish_retry_policy=PATIENCE,
+    worker_prefetch_multiplier=1,
     worker_hijack_root_logger=False,
 )
 # Threads other than this one look tasks up in the default app, and so does the trace instrumentation.
@@ -45,15 +49,27 @@ def prepare(**_: Any) -> None:
     start_http_server(int(os.environ["METRICS_PORT"]), addr="127.0.0.1")
 
 
-@app.task(name="settle_trade", bind=True, max_retries=5, default_retry_delay=1)
-def settle_trade(self: Task, settlement: Settlement) -> None:
+@app.task(name="settle_trade")
+def settle_trade(settlement: Settlement) -> None:
     """Pay for one trade; an unclear answer is asked for again, a decline is final."""
-    try:
-        decline = payments().pay(settlement)
-    except (httpx.HTTPError, GatewayUnclear) as error:
-        log.warning("settlement unclear", extra={"trade_id": settlement["trade_id"], "reason": str(error)})
-        raise self.retry(exc=error) from error
-    finish(settlement, decline)
+    finish(settlement, pay(settlement))
+
+
+def pay(settlement: Settlement) -> str | None:
+    """Pay, and ask again while the answer is unclear; the last attempt may raise.
+
+    It waits here and not by Celery's retry, which holds the broker's message all the while: a broker that dies then
+    takes the worker with it.
+    """
+    for pause in PAUSES:
+        try:
+            return payments().pay(settlement)
+        except (httpx.HTTPError, GatewayUnclear) as error:
+            log.warning(
+                "settlement unclear", extra={"trade_id": settlement["trade_id"], "reason": str(error)}
+            )
+            time.sleep(pause)
+    return payments().pay(settlement)
 
 
 def finish(settlement: Settlement, decline: str | None) -> None:
