@@ -1,0 +1,218 @@
+"""From a location to the code objects that hold it: now, or when the module is imported."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from types import CodeType, ModuleType
+
+from . import heap, linetables, wire
+from .engines.base import Spot
+from .errors import LocationError
+
+
+class NotImportedYet(Exception):
+    """No module of this process answers to the location so far; the message says what is waited for."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """Where a location leads in this process."""
+
+    file: str
+    line: int
+    spots: list[Spot]
+    source_hash: str = ""
+    functions: list[str] = field(default_factory=list)
+
+    def places(self) -> list[wire.ResolvedPlace]:
+        return [
+            wire.ResolvedPlace(self.file, spot.line, spot.code.co_qualname, self.source_hash) for spot in self.spots
+        ]
+
+
+class Locator:
+    """Answers for one process. ``original`` gives the code object an engine replaced, or the same."""
+
+    def __init__(self, original: Callable[[CodeType], CodeType] = lambda code: code) -> None:
+        self._original = original
+
+    def locate(self, location: wire.Location) -> Found:
+        """Raises `LocationError` for what can never be armed, `NotImportedYet` for what may come."""
+        if location.file and location.line > 0:
+            return self._by_line(location)
+        if location.function:
+            return self._by_function(location.function)
+        raise LocationError("location_incomplete", "Name a file with a line, or a function as `module:name`.")
+
+    # By file and line
+
+    def _by_line(self, location: wire.Location) -> Found:
+        modules_found = self._modules_of(location.file)
+        path = file_of(modules_found[0]) or location.file
+        codes, spots = self._holders(modules_found, location.line, path)
+        if not spots:
+            problem = self._nowhere(path, location.line, codes)
+            if problem.slug == "code_not_found" and any(map(_body_runs, modules_found)):
+                raise NotImportedYet(f"{path} is still being run for the first time.")
+            raise problem
+        return Found(path, location.line, spots, source_hash(path))
+
+    def _modules_of(self, wanted: str) -> list[ModuleType]:
+        by_file: dict[str, list[ModuleType]] = {}
+        for module in modules():
+            path = file_of(module)
+            if path and ends_with(path, wanted):
+                by_file.setdefault(path, []).append(module)
+        exact = by_file.get(wanted)
+        if exact:
+            return exact
+        if not by_file:
+            raise NotImportedYet(f"No module has been imported from {wanted} in this process yet.")
+        if len(by_file) > 1:
+            some = ", ".join(sorted(by_file)[:5])
+            raise LocationError("ambiguous_path", f"{wanted} fits {len(by_file)} files here: {some}. Give more of it.")
+        return next(iter(by_file.values()))
+
+    def _holders(self, found: list[ModuleType], line: int, path: str) -> tuple[heap.Codes, list[Spot]]:
+        codes = heap.Codes()
+        expected = _holding(linetables.cached(path), line)
+        spots: list[Spot] = []
+        for search in (heap.shown, heap.reachable, heap.anywhere):
+            for module in found:
+                self._take_in(codes, search(module))
+                for code in heap.running(module):
+                    codes.add_code(self._original(code))
+            spots = _spots_at(codes, line)
+            if not spots and not expected:  # not in the cache: compiling stalls other threads, so only where it matters
+                expected = _holding(linetables.compiled(path), line)
+            if expected <= {_identity(spot.code) for spot in spots}:
+                break
+        return codes, spots
+
+    def _take_in(self, codes: heap.Codes, functions: Iterable[object]) -> None:
+        for function in functions:
+            codes.add_function(function, self._original(function.__code__))  # type: ignore[arg-type, attr-defined]
+
+    def _nowhere(self, path: str, line: int, codes: heap.Codes) -> LocationError:
+        body = linetables.compiled(path)
+        everything = list(linetables.tree(body)) if body else []
+        possible = {each for code in codes for each in linetables.lines_of(code)}
+        once = {each for code, _ in everything if not linetables.is_function(code) for each in linetables.lines_of(code)}
+        if line in once and line not in possible:
+            return LocationError(
+                "already_ran",
+                f"Line {line} of {os.path.basename(path)} runs once, when the module is imported, and it has run.",
+                linetables.nearest(possible, line),
+            )
+        if any(line in linetables.lines_of(code) for code, _ in everything):
+            return LocationError(
+                "code_not_found",
+                f"No function that holds line {line} is alive in this process; it may have been replaced or removed.",
+                linetables.nearest(possible, line),
+            )
+        near = linetables.nearest(possible, line)
+        hint = f" Try line {' or '.join(map(str, near))}." if near else ""
+        return LocationError(
+            "not_executable", f"Nothing is executed on line {line} of {os.path.basename(path)}.{hint}", near
+        )
+
+    # By function
+
+    def _by_function(self, text: str) -> Found:
+        name, _, qualname = text.partition(":")
+        module = sys.modules.get(name)
+        if not qualname:
+            raise LocationError("location_incomplete", f"{text} names no function: write `module:qualified.name`.")
+        if type(module) is not ModuleType and not isinstance(module, ModuleType):
+            raise NotImportedYet(f"The module {name} has not been imported in this process yet.")
+        codes = heap.Codes()
+        for search in (heap.shown, heap.reachable, heap.anywhere):
+            self._take_in(codes, search(module))
+            chosen = [code for code in codes if code.co_qualname == qualname and linetables.is_function(code)]
+            if chosen:
+                path = file_of(module) or chosen[0].co_filename
+                spots = [_spot(codes, code, linetables.first_line_of(code)) for code in chosen]
+                return Found(path, spots[0].line, spots, source_hash(path))
+        raise LocationError("no_such_function", f"{name} has no function {qualname}.{_similar(codes, qualname)}")
+
+
+def _body_runs(module: ModuleType) -> bool:
+    """Whether some thread is still in the body of ``module``, so that its functions may be yet to come."""
+    return any(code.co_name == "<module>" for code in heap.running(module))
+
+
+def modules() -> list[ModuleType]:
+    """The modules of this process, as they are at this moment."""
+    return [module for module in list(sys.modules.values()) if issubclass(type(module), ModuleType)]
+
+
+def file_of(module: ModuleType) -> str:
+    """The source file a module was loaded from, with forward slashes; empty when it has none."""
+    path = heap.namespace(module).get("__file__")
+    return normalised(path) if type(path) is str and path.endswith((".py", ".pyw")) else ""
+
+
+def normalised(path: str) -> str:
+    """An absolute path with forward slashes."""
+    return os.path.abspath(path).replace("\\", "/")
+
+
+def ends_with(path: str, wanted: str) -> bool:
+    """Whether ``wanted`` is ``path`` or ends it at a folder's boundary."""
+    wanted = wanted.replace("\\", "/").removeprefix("./")
+    return path == wanted or path.endswith("/" + wanted.lstrip("/")) and not wanted.startswith("/")
+
+
+def source_hash(path: str) -> str:
+    """SHA-256 of the file as it is on disk; empty when it cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            return hashlib.sha256(file.read()).hexdigest()
+    except OSError:
+        return ""
+
+
+def _holding(body: CodeType | None, line: int) -> set[tuple[str, int]]:
+    """The functions of a file that hold ``line``: what a search must have found to be complete."""
+    if body is None:
+        return set()
+    codes = heap.Codes()
+    codes.add_code(body)
+    return {_identity(spot.code) for spot in _spots_at(codes, line) if linetables.is_function(spot.code)}
+
+
+def _identity(code: CodeType) -> tuple[str, int]:
+    return code.co_qualname, code.co_firstlineno
+
+
+def _spot(codes: heap.Codes, code: CodeType, line: int) -> Spot:
+    return Spot(code, line, codes.lineages.get(id(code), ()), codes.functions_of(code))
+
+
+def _spots_at(codes: heap.Codes, line: int) -> list[Spot]:
+    """The code objects of ``line``, without those that only spell out part of a statement.
+
+    `total = sum(x.amount for x in xs)` is one statement to its reader, so its generator expression is left out; in an
+    expression over several lines the element's own line belongs to the inner code object, and fires once an element.
+    """
+    holders = [code for code in codes if line in linetables.lines_of(code)]
+    ids = {id(code) for code in holders}
+    left_out: set[int] = set()
+    for inner in holders:
+        for outer in codes.lineages.get(id(inner), ()):
+            if id(outer) not in ids or not linetables.is_function(outer) or line != inner.co_firstlineno:
+                continue
+            left_out.add(id(inner) if linetables.lines_of(inner) == {line} else id(outer))
+    return [_spot(codes, code, line) for code in holders if id(code) not in left_out]
+
+
+def _similar(codes: heap.Codes, qualname: str) -> str:
+    last = qualname.rpartition(".")[2]
+    near = sorted({code.co_qualname for code in codes if code.co_name == last})[:3]
+    return f" Did you mean {' or '.join(near)}?" if near else ""
+
+

@@ -1,0 +1,38 @@
+"""The interpreter's own threads, locks and clocks, also where gevent or eventlet have put theirs in their place.
+
+The sensor's thread must be a real one: a greenlet would wait for the application to yield, and the application for it.
+"""
+
+from __future__ import annotations
+
+import _thread
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+
+def original(module: str, name: str) -> Any:
+    """``module.name`` as the standard library made it, whoever patched it since."""
+    for patcher, getter in (("gevent.monkey", "get_original"), ("eventlet.patcher", "original")):
+        patched = sys.modules.get(patcher)
+        if patched is None:
+            continue
+        if getter == "get_original":
+            return patched.get_original(module, name)
+        return getattr(patched.original(module), name)
+    return getattr(sys.modules.get(module) or __import__(module), name)
+
+
+def start_thread(run: Callable[[], None]) -> int:
+    """Start a real thread, unknown to `threading`: nothing joins it when the interpreter ends."""
+    ident: int = original("_thread", "start_new_thread")(run, ())
+    return ident
+
+
+allocate_lock: Callable[[], _thread.LockType] = original("_thread", "allocate_lock")
+get_ident: Callable[[], int] = original("_thread", "get_ident")
+sleep: Callable[[float], None] = original("time", "sleep")
+monotonic = time.monotonic
+time_ns = time.time_ns
+thread_time_ns = time.thread_time_ns
