@@ -61,12 +61,10 @@ _BADGES: dict[str, dict[str, Badge]] = {
     },
     "instance": {
         "present": Badge("live", "armed", "connected"),
-        "connected": Badge("live", "armed", "connected"),
         "late": Badge("clock", "waiting", "late"),
         "lost": Badge("lost", "firing", "lost"),
         "disarmed": Badge("error", "firing", "disarmed"),
         "gone": Badge("ended", "quiet", "gone"),
-        "stopped": Badge("ended", "quiet", "stopped"),
     },
     "hypothesis": {
         "proposed": Badge("unmet", "soft", "proposed"),
@@ -138,9 +136,19 @@ def badge(kind: str, state: str) -> Badge:
     return known or Badge("unmet", "soft", state.replace("_", " "))
 
 
+def kinds() -> tuple[str, ...]:
+    """The nouns that have states."""
+    return tuple(_BADGES)
+
+
+def all_of(kind: str) -> tuple[Badge, ...]:
+    """Every badge of a kind."""
+    return tuple(_BADGES[kind].values())
+
+
 def known_states(kind: str) -> frozenset[str]:
-    """The states of `kind` that have a drawing, so that a test can hold them against the models."""
-    return frozenset(_BADGES.get(kind, {}))
+    """The states of `kind` that have a drawing."""
+    return frozenset(_BADGES[kind])
 
 
 def stance(name: str, inferred: bool = False) -> tuple[str, str, str]:

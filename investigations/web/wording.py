@@ -8,6 +8,8 @@ from decimal import Decimal
 UNKNOWN = "–"
 _THIN = "\u202f"  # narrow no-break space between a figure and its unit
 
+_STEPS = ((1e9, 1e9, "G"), (1e6, 1e6, "M"), (1e4, 1e3, "k"))  # from where on a unit is used, and its size
+
 Number = int | float | Decimal
 
 
@@ -23,9 +25,9 @@ def compact(value: Number | None) -> str:
     """2_100_000 as ``2.1 M``: for figures that are read at a glance."""
     if value is None:
         return UNKNOWN
-    for size, letter in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
-        if abs(value) >= size:
-            return f"{number(float(value) / (1000 if letter == 'k' else size), 1)}{_THIN}{letter}"
+    for least, step, letter in _STEPS:
+        if abs(float(value)) >= least:
+            return f"{number(float(value) / step, 1)}{_THIN}{letter}"
     return number(value, 1)
 
 

@@ -89,11 +89,12 @@ class LiveChart extends HTMLElement {
       ["--ink-3", "--line", "--line-strong", "--firing", "--accent", "--accent-soft", "--pass-mark", "--fail-mark",
         "--ink-2"].map((name) => [name, token(name, this)]),
     );
+    this.font = getComputedStyle(this).fontFamily;
     this.plot = new uPlot(this.#options(), this.columns, this);
   }
 
   #options() {
-    const axis = { stroke: this.colors["--ink-3"], font: "11px system-ui, sans-serif", ticks: { show: false } };
+    const axis = { stroke: this.colors["--ink-3"], font: `11px ${this.font}`, ticks: { show: false } };
     return {
       width: this.clientWidth || 300,
       height: HEIGHT,
@@ -101,8 +102,9 @@ class LiveChart extends HTMLElement {
       cursor: { y: false, points: { size: 7 } },
       scales: { y: { range: (_, low, high) => this.#range(low, high) } },
       axes: [
-        { ...axis, grid: { show: false } },
-        { ...axis, size: 48, grid: { stroke: this.colors["--line"], width: 1, dash: [1, 3] },
+        { ...axis, size: 28, grid: { show: false }, space: 64,
+          values: (_, ticks) => ticks.map((tick) => this.#clock(tick)) },
+        { ...axis, size: 44, gap: 4, grid: { stroke: this.colors["--line"], width: 1, dash: [1, 3] },
           values: (_, ticks) => ticks.map((tick) => `${tick}${this.data.unit ? ` ${this.data.unit}` : ""}`) },
       ],
       series: [{}, ...this.data.series.map(({ label, tone }) => ({
@@ -110,6 +112,12 @@ class LiveChart extends HTMLElement {
       }))],
       hooks: { drawClear: [(plot) => this.#under(plot)], draw: [(plot) => this.#over(plot)] },
     };
+  }
+
+  // Hours and minutes as the rest of the page says them; seconds only where they part the ticks.
+  #clock(tick) {
+    const time = new Date(tick * 1000).toISOString().slice(11, 19); // UTC, as the page's other times
+    return time.endsWith(":00") ? time.slice(0, 5) : time;
   }
 
   #range(low, high) {
@@ -135,7 +143,8 @@ class LiveChart extends HTMLElement {
   #over(plot) {
     const { ctx: pen, bbox: box } = plot;
     pen.save();
-    pen.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
+    pen.font = `${11 * devicePixelRatio}px ${this.font}`;
+    pen.textAlign = "left";
     if (this.data.threshold) {
       const y = plot.valToPos(this.data.threshold.value, "y", true);
       this.#line(pen, [box.left, y], [box.left + box.width, y], "--firing", [4, 3]);

@@ -162,8 +162,8 @@ def meter(used: float | None, allowed: float, label: str) -> dict[str, object]:
 
 
 @register.simple_tag
-def endings(hits: dict[str, int]) -> dict[str, object]:
-    """Hits by ending, ready for components/endings.html, as ``{% endings probe.hits as hits %}``."""
+def hits_by_ending(hits: dict[str, int]) -> dict[str, object]:
+    """Hits by ending, ready for components/endings.html, as ``{% hits_by_ending probe.hits as hits %}``."""
     return {"rects": plots.endings(hits), "total": sum(hits.values())}
 
 
