@@ -67,7 +67,9 @@ async def ask_instance(
     question_id = uuid.uuid4().hex
     try:
         async with _redis() as client:
-            await client.set(_question_key(question_id), msgspec.msgpack.encode(Question(ask, path)), ex=KEPT_S)
+            await client.set(
+                _question_key(question_id), msgspec.msgpack.encode(Question(ask, path)), ex=KEPT_S
+            )
             publish.publish(topics.instance_topic(instance_id), {"what": "question", "id": question_id})
             come = await client.blpop([_answer_key(question_id)], timeout=timeout)
             if come is None:
@@ -85,12 +87,14 @@ async def ask_instance(
     return _decoded(come[1])
 
 
-def _decoded(body: bytes) -> wire.AnswerBody:
+def _decoded(body: bytes | str) -> wire.AnswerBody:
     try:
         return wire.answer_body.decode(body)
     except (msgspec.MsgspecError, RecursionError):
         raise Unavailable(
-            "answer_malformed", "The sensor's answer cannot be read.", fix="Compare its version with the gateway's."
+            "answer_malformed",
+            "The sensor's answer cannot be read.",
+            fix="Compare its version with the gateway's.",
         ) from None
 
 
@@ -105,7 +109,9 @@ async def answer(question_id: str, body: bytes) -> None:
     """Hand the asker a whole answer."""
     key = _answer_key(question_id)
     async with _redis() as client, client.pipeline() as pipeline:
-        await pipeline.rpush(key, body).expire(key, KEPT_S).execute()
+        pipeline.rpush(key, body)
+        pipeline.expire(key, KEPT_S)
+        await pipeline.execute()
 
 
 @asynccontextmanager

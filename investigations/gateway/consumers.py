@@ -20,19 +20,19 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db import DatabaseError, InterfaceError
 from redis.exceptions import RedisError
 
-from investigations.accounts.actors import SYSTEM
 from investigations.accounts.services import sensor_keys
 from investigations.catalog import questions
 from investigations.catalog.services import instance_gone, instance_seen
 from investigations.gateway import refusals
 from investigations.gateway.auth import WINDOW, Admitted, Greeting
 from investigations.gateway.clocks import ClockOffset
-from investigations.gateway.intake import AWAY, Batch, Intake
+from investigations.gateway.intake import AWAY, Intake
 from investigations.gateway.refusals import Refuse
 from investigations.lib.errors import Unauthorized
 from investigations.live import publish, topics
+from investigations.probes.ingest import Batch
 from investigations.probes.selectors import desired_probes
-from investigations.probes.services import label_executions, record_counters, record_delivery
+from investigations.probes.services import record_counters, record_delivery, record_outcomes
 from sightline import handshake, wire
 
 logger = logging.getLogger(__name__)
@@ -191,7 +191,9 @@ class SensorConsumer(AsyncWebsocketConsumer):
             case wire.Heartbeat():
                 await self._heartbeat(admitted, message)
             case wire.ProbeStatuses():
-                self._do_later(lambda: _in_thread(_record_delivery, admitted, message))
+                self._do_later(
+                    lambda: _in_thread(record_delivery, admitted.instance, message.revision, message.statuses)
+                )
             case wire.Answer():
                 await self._answer_part(message)
             case _:
@@ -222,7 +224,7 @@ class SensorConsumer(AsyncWebsocketConsumer):
         await self._say(wire.Ack(sequence, Intake.of_this_loop().window(WINDOW), refused))
 
     async def _store_outcomes(self, admitted: Admitted, message: wire.Outcomes) -> None:
-        await _in_thread(_label_executions, admitted, message)
+        await _in_thread(record_outcomes, admitted.instance, message.outcomes)
         self._under_way -= 1
         await self._say(wire.Ack(message.sequence, WINDOW))
 
@@ -363,11 +365,3 @@ def _note_heartbeat(admitted: Admitted, heartbeat: wire.Heartbeat, received_at: 
         return False
     record_counters(admitted.instance, heartbeat)
     return True
-
-
-def _record_delivery(admitted: Admitted, message: wire.ProbeStatuses) -> None:
-    record_delivery(admitted.instance, message.revision, message.statuses)
-
-
-def _label_executions(admitted: Admitted, message: wire.Outcomes) -> None:
-    label_executions(by=SYSTEM, environment=admitted.instance.environment, outcomes=message.outcomes)

@@ -53,7 +53,7 @@ class _Arrived(NamedTuple):
     """A body that reads well, where it came in, and the columns it shares with the rest of its message."""
 
     batch: int
-    index: int
+    position: int
     instance_id: UUID
     service_id: UUID
     received_at: datetime
@@ -76,7 +76,7 @@ def store(batches: Sequence[Batch]) -> list[list[wire.Refused]]:
     arrived = list(_readable(batches, refused))
     if arrived:
         for stranger in _retried(lambda: _write(arrived)):
-            refused[stranger.batch].append(wire.Refused(stranger.index, "unknown_probe"))
+            refused[stranger.batch].append(wire.Refused(stranger.position, "unknown_probe"))
     return refused
 
 

@@ -34,7 +34,7 @@ class FileSink(Pump):
             self._write_captures()
             self._write_outcomes()
             self._ask(self._write_statuses)
-            if not self._stopping.is_set():
+            if not self._stopping:
                 self._sleep(None, time.monotonic() + LONGEST_SLEEP_S)
 
     def _write_captures(self) -> None:

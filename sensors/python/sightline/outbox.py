@@ -25,7 +25,7 @@ ENCODE_SLICE_S = 0.020
 """How long encoding may keep the sensor's thread from its socket."""
 
 
-def _nobody_sleeps() -> None:
+def nobody_sleeps() -> None:
     """Until a transport listens there is nobody to wake."""
 
 
@@ -38,7 +38,7 @@ class Outbox:
     def __init__(self, capacity: int = 10_000, max_bytes: int = 16 * 1024 * 1024) -> None:
         self.capacity = capacity
         self.max_bytes = max_bytes
-        self.wake: Callable[[], None] = _nobody_sleeps
+        self.wake: Callable[[], None] = nobody_sleeps
         self.asleep = False
         """Set by the sensor's thread before it waits: the next record wakes it, later ones cost nothing."""
         self.drops: Counter[str] = Counter()

@@ -9,14 +9,13 @@ from __future__ import annotations
 import logging
 import random
 import ssl
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol as Interface
 
-from . import wire
-from .outbox import Outbox, Record
+from . import native, wire
+from .outbox import Outbox, Record, nobody_sleeps
 from .protocol import (
     BATCH_BYTES,
     Acknowledged,
@@ -38,7 +37,9 @@ logger = logging.getLogger("sightline")
 
 FLUSH_EVERY_S = 0.010
 """Records that follow one another are gathered this long; the first after a pause goes out at once."""
-TICK_EVERY_S = 1.0
+LONGEST_TICK_S = 1.0
+END_WITHIN_S = 1.0
+"""How much longer than asked the thread may take to end: one call into the operating system."""
 HEARTBEATS_MISSED = 3
 HANDSHAKE_WITHIN_S = 10.0
 OUTCOMES_A_BATCH = 1000
@@ -72,8 +73,8 @@ class Host(Interface):
     def write(self, record: Record) -> wire.Capture | wire.Outcome | None:
         """Name, cut and redact one record; None when there is nothing to send of it."""
 
-    def tick(self) -> None:
-        """About once a second, connected or not: leases, budgets, windows."""
+    def tick(self) -> float:
+        """Leases, budgets, windows, connected or not; the seconds until it is wanted again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,20 +95,17 @@ class Pump:
         self._host = host
         self._outbox = outbox
         self._waiter = Waiter()
-        self._stopping = threading.Event()
+        self._running = native.allocate_lock()
+        self._stopping = False
         self._stop_by = 0.0
         self._next_tick = 0.0
         self._gather_until = 0.0
-        self._thread = threading.Thread(target=self._run_safely, name="sightline", daemon=True)
         outbox.wake = self.wake
 
-    @property
-    def ident(self) -> int | None:
-        """The thread's identity, so that hits on it are never observed."""
-        return self._thread.ident
-
     def start(self) -> None:
-        self._thread.start()
+        """Start the thread: a real one, also where gevent has patched `threading`."""
+        self._running.acquire()
+        native.start_thread(self._run_safely)
 
     def wake(self) -> None:
         """There is something to do: a record, a changed status, an end. Safe from any thread."""
@@ -116,18 +114,24 @@ class Pump:
     def stop(self, within: float = 2.0) -> None:
         """Send what is waiting, ``within`` seconds at most, and end the thread."""
         self._stop_by = time.monotonic() + within
-        self._stopping.set()
+        self._stopping = True
         self.wake()
-        if self._thread.ident is not None:
-            self._thread.join(within + 1.0)
-        if not self._thread.is_alive():
+        if self._running.acquire(timeout=within + END_WITHIN_S):
+            self._outbox.wake = nobody_sleeps
             self._waiter.close()
+
+    def abandon(self) -> None:
+        """In a forked child: let go of what belongs to the parent. Its thread does not exist here."""
+        self._outbox.wake = nobody_sleeps
+        self._waiter.close()
 
     def _run_safely(self) -> None:
         try:
             self._run()
         except Exception:
             logger.exception("sightline: the sensor's thread ended")
+        finally:
+            self._running.release()
 
     def _run(self) -> None:
         """The thread's whole life."""
@@ -152,14 +156,17 @@ class Pump:
 
     def _encode(self) -> None:
         """Turn records into bodies, connected or not: a record keeps parts of the application alive, a body none."""
-        if self._outbox.has_records and (time.monotonic() >= self._gather_until or self._stopping.is_set()):
+        if self._outbox.has_records and (time.monotonic() >= self._gather_until or self._stopping):
             self._outbox.encode(self._host.write)
             self._gather_until = time.monotonic() + FLUSH_EVERY_S
 
     def _tick(self) -> None:
         if time.monotonic() >= self._next_tick:
-            self._next_tick = time.monotonic() + TICK_EVERY_S
-            self._ask(self._host.tick)
+            self._next_tick = time.monotonic() + LONGEST_TICK_S
+            self._ask(self._tick_host)
+
+    def _tick_host(self) -> None:
+        self._next_tick = time.monotonic() + min(LONGEST_TICK_S, self._host.tick())
 
     def _ask(self, call: Callable[[], None]) -> None:
         """Call the sensor; what goes wrong there is logged and must not cost us the thread."""
@@ -170,7 +177,7 @@ class Pump:
 
     def _may_go_on(self) -> bool:
         """Whether there is still something to do, or time left to do it after `stop`."""
-        if not self._stopping.is_set():
+        if not self._stopping:
             return True
         return self._has_work() and time.monotonic() < self._stop_by
 
@@ -203,6 +210,7 @@ class Transport(Pump):
         self._url = url
         self._token = token
         self._tls = tls
+        self._websocket: WebSocket | None = None
         self._deliveries = Deliveries()
         self._failures = 0
         self._revision = 0
@@ -220,6 +228,11 @@ class Transport(Pump):
             except _Ended as end:
                 self._came_to_nothing(began, end.slug, end.sentence, end.pause)
 
+    def abandon(self) -> None:
+        super().abandon()
+        if self._websocket is not None:
+            self._websocket.abandon()
+
     def _has_work(self) -> bool:
         return super()._has_work() or len(self._deliveries) > 0
 
@@ -235,16 +248,16 @@ class Transport(Pump):
         while self._may_go_on() and time.monotonic() < resume_at:
             self._tick()
             self._encode()
-            self._sleep(None, min(resume_at, self._stop_by) if self._stopping.is_set() else resume_at)
+            self._sleep(None, min(resume_at, self._stop_by) if self._stopping else resume_at)
 
     def _one_connection(self) -> None:
         """Connect and pump until the connection or our time ends. Raises what ended it."""
-        websocket = WebSocket.open(self._url, tls=self._tls)
+        self._websocket = WebSocket.open(self._url, tls=self._tls)
         try:
             self._deliveries.reconnected()
-            self._talk(websocket, Protocol(self._token, self._host.hello()))
+            self._talk(self._websocket, Protocol(self._token, self._host.hello()))
         finally:
-            websocket.close()
+            self._websocket.close()
 
     def _talk(self, websocket: WebSocket, protocol: Protocol) -> None:
         self._heard_at = time.monotonic()
@@ -258,7 +271,7 @@ class Transport(Pump):
 
     def _next_thing_due(self, protocol: Protocol) -> float:
         due = self._next_heartbeat if protocol.state is State.READY else self._heard_at + HANDSHAKE_WITHIN_S
-        return min(due, self._stop_by) if self._stopping.is_set() else due
+        return min(due, self._stop_by) if self._stopping else due
 
     def _say(self, websocket: WebSocket, protocol: Protocol) -> None:
         """Send what is due and what the window allows."""

@@ -1,15 +1,17 @@
 """A websocket as a non-blocking socket: proxy, TLS, upgrade, then frames, and where a thread waits for them.
 
-`websockets` speaks the protocol without I/O; this adds the socket. One thread and no event loop, so that nothing here
-meets the application's own asyncio, its uvloop or its gevent.
+`websockets` speaks the protocol without I/O; this adds the socket. One real thread and no event loop, so that nothing
+here meets the application's own asyncio, its uvloop or its gevent: sockets, TLS and polling are the interpreter's own.
 """
 
 from __future__ import annotations
 
 import base64
+import encodings.idna  # noqa: F401 (resolving a name imports it, and that thread should import nothing)
 import ipaddress
 import logging
-import selectors
+import os
+import select
 import socket
 import ssl
 import time
@@ -23,6 +25,7 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 from websockets.uri import WebSocketURI, parse_uri
 
+from . import native
 from .errors import SightlineError
 
 RECEIVE_BYTES = 64 * 1024
@@ -30,6 +33,7 @@ MAX_INCOMING = 1024 * 1024
 """Bytes of one incoming message; the gateway sends half of it at most."""
 OPEN_WITHIN_S = 15.0
 MAX_PROXY_ANSWER = 8 * 1024
+_READABLE = select.POLLIN | select.POLLHUP | select.POLLERR
 _NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 _quiet = logging.getLogger("sightline.websocket")
@@ -94,6 +98,10 @@ class WebSocket:
                 self.flush()
         self._socket.close()
 
+    def abandon(self) -> None:
+        """Let go of the socket without a word: in a forked child it is the parent's."""
+        self._socket.close()
+
     def flush(self) -> None:
         """Write what the socket takes now."""
         self._unsent += b"".join(self._protocol.data_to_send())
@@ -134,14 +142,14 @@ class WebSocket:
         self._protocol.send_request(request)
         self._socket.setblocking(False)
         self.flush()
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._socket, selectors.EVENT_READ)
-            while not self.is_open:
-                if not selector.select(_left(deadline)):
-                    raise ConnectionFailed("unreachable", f"No answer within {OPEN_WITHIN_S:.0f} s.")
-                self._receive_once()
-                if self._protocol.handshake_exc is not None:
-                    raise _not_upgraded(self._protocol.handshake_exc)
+        poll = native.original("select", "poll")()
+        poll.register(self._socket, select.POLLIN)
+        while not self.is_open:
+            if not poll.poll(_left(deadline) * 1000):
+                raise ConnectionFailed("unreachable", f"No answer within {OPEN_WITHIN_S:.0f} s.")
+            self._receive_once()
+            if self._protocol.handshake_exc is not None:
+                raise _not_upgraded(self._protocol.handshake_exc)
 
     def _receive_once(self) -> bool:
         """Feed what has arrived to the protocol; whether there may be more right now."""
@@ -162,46 +170,30 @@ class Waiter:
     """Where the sensor's thread sleeps: until the socket is ready, somebody wakes it, or the time is over."""
 
     def __init__(self) -> None:
-        self._selector = selectors.DefaultSelector()
-        self._woken, self._waking = socket.socketpair()
-        self._woken.setblocking(False)
-        self._waking.setblocking(False)
-        self._selector.register(self._woken, selectors.EVENT_READ)
+        self._woken, self._waking = os.pipe()
+        os.set_blocking(self._woken, False)
+        os.set_blocking(self._waking, False)
 
     def wake(self) -> None:
-        """End the sleep now, from any thread. Never blocks: one waiting byte wakes as well as many."""
+        """End the sleep now, from any thread. Never blocks: a full pipe wakes as well."""
         with suppress(OSError):
-            self._waking.send(b"\0")
+            os.write(self._waking, b"\0")
 
     def wait(self, websocket: WebSocket | None, timeout: float) -> bool:
         """Sleep at most ``timeout`` seconds; whether the websocket has something to read."""
-        if websocket is None:
-            return self._select(None, timeout)
-        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if websocket.wants_to_write else 0)
-        self._selector.register(websocket, events)
-        try:
-            return self._select(websocket, timeout)
-        finally:
-            self._selector.unregister(websocket)
-
-    def _select(self, websocket: WebSocket | None, timeout: float) -> bool:
-        readable = False
-        for key, events in self._selector.select(max(0.0, timeout)):
-            if key.fileobj is self._woken:
-                self._swallow()
-            elif websocket is not None:
-                readable = bool(events & selectors.EVENT_READ)
-        return readable
-
-    def _swallow(self) -> None:
-        with suppress(OSError):
-            while len(self._woken.recv(1024)) == 1024:
-                pass
+        poll = native.original("select", "poll")()
+        poll.register(self._woken, select.POLLIN)
+        if websocket is not None:
+            poll.register(websocket, select.POLLIN | (select.POLLOUT if websocket.wants_to_write else 0))
+        ready = dict(poll.poll(max(0.0, timeout) * 1000))
+        if self._woken in ready:
+            with suppress(OSError):
+                os.read(self._woken, 64 * 1024)
+        return websocket is not None and bool(ready.get(websocket.fileno(), 0) & _READABLE)
 
     def close(self) -> None:
-        self._selector.close()
-        self._woken.close()
-        self._waking.close()
+        os.close(self._woken)
+        os.close(self._waking)
 
 
 # ---------------------------------------------------------------- connecting
@@ -210,18 +202,42 @@ class Waiter:
 def _connect(address: WebSocketURI, tls: ssl.SSLContext | None, deadline: float) -> socket.socket:
     proxy = _proxy_for(address)
     if proxy is None:
-        raw = socket.create_connection((address.host, address.port), _left(deadline))
+        raw = _connected(address.host, address.port, deadline)
     else:
         raw = _through_proxy(proxy, address, deadline)
     try:
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if address.secure:
             raw.settimeout(_left(deadline))
-            raw = (tls or ssl.create_default_context()).wrap_socket(raw, server_hostname=address.host)
+            raw = (tls or _verifying()).wrap_socket(raw, server_hostname=address.host)
     except BaseException:
         raw.close()
         raise
     return raw
+
+
+def _connected(host: str, port: int, deadline: float) -> socket.socket:
+    """A TCP connection to the first of the host's addresses that takes one."""
+    problem: OSError | None = None
+    resolve = native.original("socket", "getaddrinfo")
+    for family, kind, protocol, _, address in resolve(host, port, 0, socket.SOCK_STREAM):
+        raw: socket.socket = native.original("socket", "socket")(family, kind, protocol)
+        try:
+            raw.settimeout(_left(deadline))
+            raw.connect(address)
+        except OSError as failure:
+            raw.close()
+            problem = failure
+        else:
+            return raw
+    raise problem or OSError(f"{host} has no address")
+
+
+def _verifying() -> ssl.SSLContext:
+    """TLS that checks the certificate and its name against the system's authorities (or SSL_CERT_FILE)."""
+    context: ssl.SSLContext = native.original("ssl", "SSLContext")(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_default_certs()
+    return context
 
 
 def _proxy_for(address: WebSocketURI) -> str | None:
@@ -244,7 +260,7 @@ def _through_proxy(proxy: str, address: WebSocketURI, deadline: float) -> socket
     parts = urllib.parse.urlsplit(proxy if "://" in proxy else f"http://{proxy}")
     if parts.scheme != "http" or not parts.hostname:
         raise ConnectionFailed("proxy_unsupported", "Only proxies of the form http://host:port can be used.")
-    raw = socket.create_connection((parts.hostname, parts.port or 80), _left(deadline))
+    raw = _connected(parts.hostname, parts.port or 80, deadline)
     try:
         raw.sendall(_connect_request(address, parts))
         answer = b""
