@@ -18,6 +18,9 @@ from investigations.catalog.models import Instance, Service, SourceFile
 from investigations.evidence.models import Evidence, Hypothesis
 from investigations.lib.ids import show
 from investigations.probes import models as probe_rows
+from investigations.probes.places import Place
+from investigations.probes.services import ProbeCheck
+from investigations.probes.spec import ProbeProblem
 from investigations.sessions.models import InvestigationSession, TimelineEntry
 from sightline import wire
 
@@ -181,6 +184,18 @@ class SourceShape(Shape):
         )
 
 
+class FileShape(Shape):
+    """A Python file under a service's roots."""
+
+    path: str
+    module: str = ""
+    imported: bool = False
+
+    @classmethod
+    def of(cls, entry: wire.FileEntry) -> FileShape:
+        return cls(path=entry.path, module=entry.module, imported=entry.imported)
+
+
 # ---------------------------------------------------------------- alerts
 
 
@@ -232,6 +247,14 @@ class IncidentShape(Shape):
             grouping_reason=row.grouping_reason, session_ids=[show("ses", s.id) for s in row.sessions.all()],
             url=link(f"/incidents/{show('inc', row.id)}"),
         )  # fmt: skip
+
+
+class WebhookTaken(Shape):
+    """A webhook's receipt: alerts understood, alerts not, and whether the rest was kept as a dead letter."""
+
+    alerts: int
+    rejected: int
+    kept: bool
 
 
 class SourceConfigShape(Shape):
@@ -346,6 +369,69 @@ class ProbeIn(Shape):
     limits: dict[str, float] = Field(default_factory=dict)
     targeting: dict[str, Any] = Field(default_factory=dict)
     options: dict[str, Any] = Field(default_factory=dict)
+
+
+class ProbeProblemShape(Shape):
+    """One thing wrong with a probe; ``field`` names the argument, ``column`` counts in its text."""
+
+    code: str
+    message: str
+    fix: str
+    field: str
+    column: int | None = None
+    alternatives: dict[str, Any] = Field(default_factory=dict)
+
+    @classmethod
+    def of(cls, problem: ProbeProblem) -> ProbeProblemShape:
+        return cls(
+            code=problem.slug,
+            message=problem.sentence,
+            fix=problem.fix,
+            field=problem.where,
+            column=problem.column if problem.column >= 0 else None,
+            alternatives=dict(problem.alternatives),
+        )
+
+
+class PlaceShape(Shape):
+    """Where a probe would stand. Not ``checked``: ``note`` says why nobody knows yet."""
+
+    checked: bool
+    note: str = ""
+    file: str = ""
+    line: int = 0
+    function: str = ""
+    text: str = ""
+    commit: str = ""
+
+    @classmethod
+    def of(cls, place: Place) -> PlaceShape:
+        return cls(
+            checked=place.checked, note=place.note, file=place.file, line=place.line, function=place.function,
+            text=place.text, commit=place.commit,
+        )  # fmt: skip
+
+
+class ProbeCheckShape(Shape):
+    """What placing a probe would do: where it would stand, whom it would reach, what is wrong."""
+
+    ok: bool
+    problems: list[ProbeProblemShape] = Field(default_factory=list)
+    place: PlaceShape | None = None
+    instances: list[str] = Field(default_factory=list, description="Connected instances it would reach.")
+    instances_left_out: int = 0
+    notes: list[str] = Field(default_factory=list)
+
+    @classmethod
+    def of(cls, check: ProbeCheck) -> ProbeCheckShape:
+        return cls(
+            ok=check.ok,
+            problems=[ProbeProblemShape.of(problem) for problem in check.problems],
+            place=PlaceShape.of(check.place) if check.place else None,
+            instances=[show("ins", instance.id) for instance in check.instances],
+            instances_left_out=check.others,
+            notes=check.notes,
+        )
 
 
 class DeliveryShape(Shape):

@@ -47,4 +47,4 @@ def take_webhook(request: HttpRequest, source_id: str) -> Status[WebhookTaken]:
     taken = alert_verbs.take_webhook(
         source_id=id_in_path("src", source_id), secret=secret, body=request.body
     )
-    return Status(202, WebhookTaken(alerts=taken.readings, payload_kept=taken.kept))
+    return Status(202, WebhookTaken(alerts=taken.readings, rejected=taken.rejected, kept=taken.kept))

@@ -17,7 +17,6 @@ from investigations.evidence.export import json as report_json
 from investigations.evidence.export import markdown
 from investigations.evidence.export.report import report
 from investigations.lib.errors import Invalid
-from investigations.lib.ids import read
 from investigations.sessions import selectors as sessions
 from investigations.sessions import services as session_verbs
 from investigations.shapes import SessionShape, Shape, TimelineShape
@@ -95,7 +94,7 @@ def change_session(request: HttpRequest, session_id: str, body: SessionChange) -
     by = actor(request)
     session = sessions.session(by, id_in_path("ses", session_id))
     if body.title is not None:
-        session = session_verbs.rename_session(by=by, session=session, title=body.title)
+        session = session_verbs.rename(by=by, session=session, title=body.title)
     if body.status == "closed":
         session = session_verbs.close_session(by=by, session=session, conclusion=body.conclusion)
     if body.status == "open":
@@ -117,7 +116,7 @@ def export_report(
 ) -> HttpResponse:
     """The report as Markdown or JSON: the same rows always give the same bytes."""
     by = actor(request)
-    plain = report(by, sessions.session(by, read("ses", session_id)))
+    plain = report(by, sessions.session(by, id_in_path("ses", session_id)))
     if format == "json":
         return HttpResponse(report_json.write(plain), content_type="application/json")
     return HttpResponse(markdown.write(plain), content_type="text/markdown; charset=utf-8")
