@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from django.db.models import Max
+from django.utils import timezone
 
 from investigations.accounts.actors import SYSTEM, Actor
 from investigations.accounts.models import Environment
@@ -37,7 +38,7 @@ def place(environment: Environment, episodes: Sequence[Episode]) -> list[Inciden
         return []
     wanted = {key_and_reason(episode.alert)[0] for episode in episodes}
     candidates = _open_incidents(environment, wanted)
-    opened = []
+    opened, joined = [], []
     for episode in sorted(episodes, key=lambda episode: (episode.started_at, episode.id)):
         key, reason = key_and_reason(episode.alert)
         incident = next((i for i in candidates if i.grouping_key == key and _is_near(i, episode)), None)
@@ -47,9 +48,10 @@ def place(environment: Environment, episodes: Sequence[Episode]) -> list[Inciden
             candidates.append(incident)
             opened.append(incident)
         else:
-            _join(incident, episode)
+            joined.append(_join(incident, episode))
         episode.incident = incident
     Episode.objects.bulk_update(episodes, ["incident"])
+    IncidentEntry.objects.bulk_create(joined)
     return opened
 
 
@@ -81,19 +83,23 @@ def open_incident(
 
 
 def note(
-    incident: Incident, by: Actor, kind: str, sentence: str, *, at: datetime | None = None, **data: object
+    incident: Incident, by: Actor, kind: str, sentence: str, *, at: datetime | None = None
 ) -> IncidentEntry:
     """Write one line of the incident's own record."""
-    when = {} if at is None else {"at": at}
-    return IncidentEntry.objects.create(
+    entry = _entry(incident, by, kind, sentence, at or timezone.now())
+    entry.save(force_insert=True)
+    return entry
+
+
+def _entry(incident: Incident, by: Actor, kind: str, sentence: str, at: datetime) -> IncidentEntry:
+    return IncidentEntry(
         incident=incident,
+        at=at,
         kind=kind,
         sentence=sentence,
         actor_kind=by.kind,
         actor_label=by.attribution[:LABEL_LENGTH],
         user=by.user,
-        data=data,
-        **when,
     )
 
 
@@ -133,19 +139,14 @@ def _is_near(incident: Incident, episode: Episode) -> bool:
     return abs(episode.started_at - last) <= WINDOW
 
 
-def _join(incident: Incident, episode: Episode) -> None:
+def _join(incident: Incident, episode: Episode) -> IncidentEntry:
     severity = worst([incident.severity, episode.alert.severity])
     if severity != incident.severity:
         incident.severity = severity
         incident.save(update_fields=["severity"])
     incident.last_start = max(incident.last_start, episode.started_at)  # type: ignore[attr-defined]
-    note(
-        incident,
-        SYSTEM,
-        "alert_joined",
-        f"{episode.alert.name} joined: {incident.grouping_reason}",
-        at=episode.started_at,
-    )
+    sentence = f"{episode.alert.name} joined: {incident.grouping_reason}"
+    return _entry(incident, SYSTEM, "alert_joined", sentence, episode.started_at)
 
 
 def _previous(alert: Alert, episode: Episode) -> Incident | None:

@@ -211,7 +211,7 @@ def _bucket(host: str) -> _Bucket:
         return _buckets.setdefault(host, _Bucket(REQUESTS_A_SECOND))
 
 
-_BACK_OFF = tenacity.wait_exponential_jitter(initial=0.2, max=3.0, jitter=0.2)
+_BACK_OFF = tenacity.wait_exponential_jitter(multiplier=0.2, max=3.0, jitter=0.2)
 
 
 def _wait(state: tenacity.RetryCallState) -> float:
