@@ -32,7 +32,7 @@ GUESSES_PER_ADDRESS = 50
 class ThrottledBackend(ModelBackend):
     """Refuses to look at a password while too many wrong ones came for this name or from this address."""
 
-    def authenticate(  # type: ignore[override]  # the stubs disagree among themselves
+    def authenticate(
         self,
         request: HttpRequest | None,
         username: str | None = None,

@@ -1,0 +1,139 @@
+"""Where in the running code a probe would stand: the line looked up in the source that an instance runs."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from investigations.accounts.actors import Actor
+from investigations.catalog.models import Service, SourceFile
+from investigations.catalog.services import fetch_files, fetch_source
+from investigations.codebase.probeable import check_line, first_line_within
+from investigations.lib.errors import NotFound, Unavailable
+from investigations.probes.spec import ProbeProblem, ProbeSpec
+from sightline import wire
+
+_NOT_THEIRS = ("site-packages/", "dist-packages/", "/lib/python")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """``checked``: the code was read and the place is there. Else ``note`` says why nobody knows yet."""
+
+    location: wire.Location
+    checked: bool = False
+    note: str = ""
+    file: str = ""
+    line: int = 0
+    function: str = ""
+    text: str = ""
+    commit: str = ""
+
+
+def resolve(by: Actor, spec: ProbeSpec) -> Place | ProbeProblem:
+    """Find the spec's place in the code that runs now, or say what is wrong with it and what is near.
+
+    Asks a live instance for the file when it is not stored; without one the place is taken as it is, unchecked.
+    """
+    as_wished = wire.Location(file=spec.file, line=spec.line, function=spec.function)
+    try:
+        source = _source(by, spec)
+    except Unavailable as away:
+        return Place(as_wished, note=f"{away.sentence} The place could not be checked.")
+    except NotFound as missing:
+        if spec.function or any(part in spec.file for part in _NOT_THEIRS):
+            return Place(as_wished, note="The place is outside the service's own code and was not checked.")
+        return ProbeProblem(
+            "file_unknown", missing.sentence, missing.fix, "file", alternatives=missing.alternatives
+        )
+    return _function(spec, source) if spec.function else _line(spec, source)
+
+
+def _source(by: Actor, spec: ProbeSpec) -> SourceFile:
+    if not spec.function:
+        return fetch_source(by=by, service=spec.service, path=spec.file)
+    return fetch_source(
+        by=by, service=spec.service, path=_path_of(by, spec.service, spec.function.split(":")[0])
+    )
+
+
+def _path_of(by: Actor, service: Service, module: str) -> str:
+    """The file of a module, as it was stored or as an instance lists it. Raises `NotFound`."""
+    stored = service.source_files.filter(module=module).order_by("-seen_at").first()
+    if stored is not None:
+        return stored.path
+    for entry in fetch_files(by=by, service=service).files:
+        if entry.module == module:
+            return entry.path
+    raise NotFound("module_unknown", f"{service.name} has no module {module[:80]}.")
+
+
+def _line(spec: ProbeSpec, source: SourceFile) -> Place | ProbeProblem:
+    check = check_line(source.lines, spec.line)
+    if not check.ok:
+        return ProbeProblem(
+            "line_not_executable",
+            f"Nothing runs on line {spec.line} of {source.path}.",
+            "Use one of the nearest executable lines."
+            if check.nearest
+            else "Choose another file: nothing runs in it.",
+            "line",
+            alternatives={"nearest": check.nearest, "lines": _texts(source, check.nearest)},
+        )
+    location = wire.Location(file=source.path, line=spec.line, source_hash=source.hash)
+    return _found(location, source, spec.line)
+
+
+def _function(spec: ProbeSpec, source: SourceFile) -> Place | ProbeProblem:
+    name = _plain(spec.function.split(":")[1])
+    functions = {_plain(symbol["name"]): symbol for symbol in source.outline if symbol["kind"] == "function"}
+    if name not in functions:
+        near = difflib.get_close_matches(name, functions, n=5, cutoff=0.3) or list(functions)[:5]
+        return ProbeProblem(
+            "function_unknown",
+            f"{source.path} has no function {name[:80]}.",
+            "Use one of the functions named here.",
+            "function",
+            alternatives={"functions": [f"{source.module}:{other}" for other in near]},
+        )
+    symbol = functions[name]
+    line = first_line_within(source.lines, symbol["first_line"], symbol["last_line"]) or symbol["first_line"]
+    return _found(wire.Location(function=spec.function, source_hash=source.hash), source, line)
+
+
+def _plain(name: str) -> str:
+    """A qualified name without Python's mark for functions inside functions."""
+    return name.replace(".<locals>", "")
+
+
+def _found(location: wire.Location, source: SourceFile, line: int) -> Place:
+    return Place(
+        location,
+        checked=True,
+        file=source.path,
+        line=line,
+        function=_enclosing(source.outline, line),
+        text=_texts(source, [line]).get(str(line), "").strip(),
+        commit=source.commit,
+        note="This process was compiled from another text than the file now holds."
+        if source.loaded_differs
+        else "",
+    )
+
+
+def _enclosing(outline: list[Mapping[str, Any]], line: int) -> str:
+    """The name of the innermost function round a line; empty at module level."""
+    around = [
+        symbol
+        for symbol in outline
+        if symbol["kind"] == "function" and symbol["first_line"] <= line <= symbol["last_line"]
+    ]
+    return str(max(around, key=lambda symbol: symbol["first_line"])["name"]) if around else ""
+
+
+def _texts(source: SourceFile, lines: list[int]) -> dict[str, str]:
+    """The text of some lines by their number, as JSON has it."""
+    texts = source.text.splitlines()
+    return {str(line): texts[line - 1] for line in lines if line <= len(texts)}

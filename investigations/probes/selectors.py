@@ -1,0 +1,221 @@
+"""What an actor may learn of probes and their captures, and what each instance should be watching."""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from investigations.accounts import permissions
+from investigations.accounts.actors import Actor
+from investigations.catalog.models import Instance, Service
+from investigations.catalog.presence import present
+from investigations.lib.errors import NotFound
+from investigations.lib.ids import show
+from investigations.probes import targeting
+from investigations.probes.diagnosis import HitTotals, endings, hit_totals, why_no_capture
+from investigations.probes.histogram import HitHistogram, hit_histogram
+from investigations.probes.labels import labels_of, outcome_of
+from investigations.probes.models import (
+    Capture,
+    DeliveryState,
+    ExecutionLabel,
+    Outcome,
+    Probe,
+    ProbeDelivery,
+    ProbeState,
+)
+from investigations.probes.spec import parse, parse_template
+from investigations.sessions.models import InvestigationSession
+from sightline import wire
+
+__all__ = [
+    "HitHistogram",
+    "HitTotals",
+    "capture",
+    "captures_after",
+    "captures_before",
+    "decode",
+    "deliveries",
+    "delivery_summary",
+    "desired_probes",
+    "endings",
+    "hit_histogram",
+    "hit_totals",
+    "labels_of",
+    "outcome_of",
+    "probe",
+    "probes_of",
+    "why_no_capture",
+]
+
+MOST_CAPTURES = 500
+"""In one page, however many are asked for."""
+
+
+# ---------------------------------------------------------------- for sensors
+
+
+def desired_probes(instance: Instance) -> tuple[int, list[wire.Probe]]:
+    """The revision and the whole set of probes that an instance should hold now, each with the lease it runs on.
+
+    The revision is read first: a probe placed in between is sent again with the next one, never missed.
+    """
+    revision = Service.objects.values_list("probe_revision", flat=True).get(pk=instance.service_id)
+    now = timezone.now()
+    active = Probe.objects.filter(service=instance.service_id, state=ProbeState.ACTIVE, expires_at__gt=now)
+    mine = [probe for probe in active.order_by("id") if targeting.targets(probe.targeting, instance)]
+    return revision, [to_wire(probe, now) for probe in mine]
+
+
+def to_wire(probe: Probe, now: datetime) -> wire.Probe:
+    """A probe as sensors are told of it; its lease ends with it."""
+    return wire.Probe(
+        id=show("prb", probe.id),
+        kind=probe.kind,  # type: ignore[arg-type]  # checked when it was placed
+        location=msgspec.convert(probe.location, wire.Location),
+        valid_for=min(probe.lease_s, (probe.expires_at - now).total_seconds()),
+        condition=parse(probe.condition) if probe.condition else None,
+        template=list(parse_template(probe.template)) if probe.template else None,
+        watches=[wire.Watch(watch["name"], parse(watch["expression"])) for watch in probe.watches] or None,
+        limits=msgspec.convert(probe.limits, wire.Limits),
+        hit_limit=probe.hit_limit,
+        rate=probe.rate,
+        value=parse(probe.value) if probe.value else None,
+        options=probe.options,
+    )
+
+
+# ---------------------------------------------------------------- probes
+
+
+def probe(by: Actor, id: uuid.UUID) -> Probe:
+    """One probe. Raises `NotFound`."""
+    seen = Probe.objects.filter(environment__in=permissions.visible_environments(by))
+    found = (
+        seen.filter(pk=id).select_related("session", "session__environment", "service", "environment").first()
+    )
+    if found is None:
+        raise NotFound("probe_not_found", "There is no such probe, or it is not yours to see.")
+    return found
+
+
+def probes_of(by: Actor, session: InvestigationSession, state: str = "") -> QuerySet[Probe]:
+    """A session's probes by number, all or those in one state."""
+    permissions.require(by, "read", session.environment)
+    found = session.probes.filter(state=state) if state else session.probes.all()
+    return found.select_related("service", "session", "environment").order_by("number")
+
+
+def deliveries(probe: Probe) -> list[ProbeDelivery]:
+    """Where a probe stands on each instance it is for, those that have not answered yet as ``pending``."""
+    told = list(
+        probe.deliveries.select_related("instance", "instance__service").order_by(
+            "instance__host", "instance__pid"
+        )
+    )
+    if probe.state != ProbeState.ACTIVE:
+        return told
+    answered = {row.instance_id for row in told}
+    running = probe.service.instances.filter(present()).exclude(pk__in=answered).select_related("service")
+    waiting = [instance for instance in running if targeting.targets(probe.targeting, instance)]
+    return told + [
+        ProbeDelivery(
+            probe=probe,
+            instance=instance,
+            state=DeliveryState.PENDING,
+            slug="not_answered",
+            sentence="The sensor has not answered yet.",
+        )
+        for instance in waiting
+    ]
+
+
+def delivery_summary(probe: Probe) -> dict[str, int]:
+    """How many instances it is on by state, as ``{"armed": 2, "pending": 1}``; states without one are left out."""
+    return dict(Counter(str(row.state) for row in deliveries(probe)))
+
+
+# ---------------------------------------------------------------- captures
+
+
+def captures_after(
+    by: Actor,
+    session: InvestigationSession,
+    cursor: int = 0,
+    *,
+    probe: Probe | None = None,
+    outcome: str = "",
+    instance: Instance | None = None,
+    limit: int = 100,
+) -> list[Capture]:
+    """The captures that follow ``cursor``, oldest first: for catching up and for what is live."""
+    found = _captures(by, session, probe, outcome, instance).filter(cursor__gt=cursor)
+    return list(found.order_by("cursor")[: min(limit, MOST_CAPTURES)])
+
+
+def captures_before(
+    by: Actor,
+    session: InvestigationSession,
+    cursor: int | None = None,
+    *,
+    probe: Probe | None = None,
+    outcome: str = "",
+    instance: Instance | None = None,
+    limit: int = 100,
+) -> list[Capture]:
+    """The last captures ahead of ``cursor`` (of all, without one), oldest first: to open a page, to scroll back."""
+    found = _captures(by, session, probe, outcome, instance)
+    if cursor is not None:
+        found = found.filter(cursor__lt=cursor)
+    return list(found.order_by("-cursor")[: min(limit, MOST_CAPTURES)])[::-1]
+
+
+def _captures(
+    by: Actor, session: InvestigationSession, probe: Probe | None, outcome: str, instance: Instance | None
+) -> QuerySet[Capture]:
+    permissions.require(by, "read", session.environment)
+    found = Capture.objects.filter(session_id=session.id)
+    if probe is not None:
+        found = found.filter(probe_id=probe.id)
+    if instance is not None:
+        found = found.filter(instance_id=instance.id)
+    if outcome:
+        found = found.filter(_turned_out(session, outcome))
+    return found
+
+
+def _turned_out(session: InvestigationSession, outcome: str) -> Q:
+    """Captures whose execution, or its trace, is labelled so; ``unknown`` are also those nobody labelled."""
+    labels = ExecutionLabel.objects.filter(environment=session.environment_id, current=True)
+
+    def labelled(names: Sequence[str]) -> Q:
+        ids = labels.filter(outcome__in=names).values("execution_id")
+        return Q(execution_id__in=ids) | Q(trace_id__in=ids)
+
+    if outcome == Outcome.UNKNOWN:
+        return ~labelled([Outcome.PASS, Outcome.FAIL])
+    return labelled([outcome])
+
+
+def capture(by: Actor, id: uuid.UUID) -> Capture:
+    """One capture. Raises `NotFound`; captures are dropped some days after they came."""
+    environments = permissions.visible_environments(by).values("id")
+    found = Capture.objects.filter(id=id, environment_id__in=environments).first()
+    if found is None:
+        raise NotFound(
+            "capture_not_found",
+            "There is no such capture, or it is not yours to see.",
+            fix="Captures are kept for some days; what was recorded as evidence stays.",
+        )
+    return found
+
+
+def decode(capture: Capture) -> wire.Capture:
+    """What the sensor sent, whole."""
+    return wire.capture_body.decode(capture.body)
