@@ -8,6 +8,11 @@ import sys
 
 from django.core.management import execute_from_command_line
 
+from investigations.supervise.errors import Unstartable
+
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "investigations.settings")
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except Unstartable as reason:  # the settings keep their secret key in the data directory
+        sys.exit(f"{reason.sentence} {reason.fix}")

@@ -45,7 +45,9 @@ class Demo:
                 port, name, fix="Stop that process, or choose another PORT: the demo uses those after it."
             )
 
-    def programs(self, known: dict[str, Any], redis_url: str, sightline_url: str) -> list[Program]:
+    def programs(
+        self, known: dict[str, Any], *, redis_url: str, sightline_url: str, sensor_url: str
+    ) -> list[Program]:
         """Every process of the example; `known` are the data directory's credentials."""
         self.state.mkdir(parents=True, exist_ok=True)
         places = {
@@ -57,7 +59,7 @@ class Demo:
             "sightline_token": known["program_token"],
         }
         sensor = {
-            "SIGHTLINE_URL": sightline_url,
+            "SIGHTLINE_URL": sensor_url,
             "SIGHTLINE_TOKEN": known["sensor_token"],
             "SIGHTLINE_ENVIRONMENT": ENVIRONMENT,
         }

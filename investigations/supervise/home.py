@@ -52,18 +52,9 @@ class Home:
             self.logs.mkdir(exist_ok=True)
             (self.folder / ".room").write_bytes(b"room")
         except OSError as reason:
-            raise self._unusable(reason) from reason
+            raise unusable(self.folder, reason) from reason
         if shutil.disk_usage(self.folder).free < ROOM_TO_START:
             raise disk_full(self.folder)
-
-    def _unusable(self, reason: OSError) -> Unstartable:
-        if reason.errno in (errno.ENOSPC, errno.EDQUOT):
-            return disk_full(self.folder)
-        return Unstartable(
-            "home_not_writable",
-            f"The data directory {self.folder} cannot be written: {reason.strerror}.",
-            fix="Set SIGHTLINE_HOME to a folder of yours.",
-        )
 
     @contextmanager
     def only_here(self) -> Iterator[None]:
@@ -101,6 +92,17 @@ class Home:
         shutil.rmtree(self.folder)
 
 
+def unusable(folder: Path, reason: OSError) -> Unstartable:
+    """Why `folder` cannot be the data directory, for a person."""
+    if reason.errno in (errno.ENOSPC, errno.EDQUOT):
+        return disk_full(folder)
+    return Unstartable(
+        "home_not_writable",
+        f"The data directory {folder} cannot be written: {reason.strerror}.",
+        fix="Set SIGHTLINE_HOME to a folder of yours.",
+    )
+
+
 def disk_full(folder: Path) -> Unstartable:
     return Unstartable(
         "disk_full",
@@ -110,16 +112,23 @@ def disk_full(folder: Path) -> Unstartable:
 
 
 def secret_key(folder: Path) -> str:
-    """Django's secret key of that folder; the first to ask makes it."""
+    """Django's secret key of that folder; the first to ask makes it. Raises `Unstartable`."""
     file = folder / "secret-key"
-    if not file.exists():
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        own = folder / f"secret-key.{secrets.token_hex(4)}"
-        write_private(own, secrets.token_urlsafe(50))
-        with suppress(FileExistsError):  # unlike a rename, a link fails when another process was first
-            os.link(own, file)
-        own.unlink()
-    return file.read_text()
+    try:
+        if not file.exists():
+            _make_secret_key(file)
+        return file.read_text()
+    except OSError as reason:
+        raise unusable(folder, reason) from reason
+
+
+def _make_secret_key(file: Path) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    own = file.with_name(f"secret-key.{secrets.token_hex(4)}")
+    write_private(own, secrets.token_urlsafe(50))
+    with suppress(FileExistsError):  # unlike a rename, a link fails when another process was first
+        os.link(own, file)
+    own.unlink()
 
 
 def write_private(file: Path, text: str) -> None:

@@ -33,6 +33,11 @@ class Parts:
         return f"http://{HOST}:{self.port}"
 
     @property
+    def sensor_url(self) -> str:
+        """Where sensors connect."""
+        return f"ws://{HOST}:{self.port}/sensor/v1"
+
+    @property
     def cluster(self) -> Cluster | None:
         """Our own PostgreSQL; None when DATABASE_URL names another."""
         return None if os.environ.get("DATABASE_URL") else Cluster(self.home.postgres)

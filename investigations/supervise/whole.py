@@ -114,7 +114,9 @@ class Whole:
         self, demo: Demo, *, redis_url: str, watchers: prometheus.Binaries | None
     ) -> list[Program]:
         known = self.home.credentials()
-        programs = demo.programs(known, redis_url, self.parts.url)
+        programs = demo.programs(
+            known, redis_url=redis_url, sightline_url=self.parts.url, sensor_url=self.parts.sensor_url
+        )
         if watchers:
             webhook = f"{self.parts.url}{known['webhook_path']}"
             programs += demo.watchers(watchers, webhook, known["webhook_token"])
@@ -132,7 +134,7 @@ class Whole:
         if not self.demo:
             self.say(
                 "  Into a service of yours (pip install ./sensors/python):\n"
-                f"    SIGHTLINE_URL={url} SIGHTLINE_TOKEN={known['sensor_token']} \\\n"
+                f"    SIGHTLINE_URL={self.parts.sensor_url} SIGHTLINE_TOKEN={known['sensor_token']} \\\n"
                 "    SIGHTLINE_SERVICE=my-service SIGHTLINE_ENVIRONMENT=production sightline-run python app.py\n"
             )
         self.say(f"Logs are in {self.home.logs}. Ctrl-C stops everything; `make clean-data` forgets it.")

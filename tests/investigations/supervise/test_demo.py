@@ -19,8 +19,16 @@ def demo(tmp_path) -> Demo:
 
 
 def started(demo, name):
-    programs = demo.programs(KNOWN, "redis://127.0.0.1:1/0", "http://127.0.0.1:8800")
-    return next(program for program in programs if program.name == name)
+    return next(program for program in all_of(demo) if program.name == name)
+
+
+def all_of(demo):
+    return demo.programs(
+        KNOWN,
+        redis_url="redis://127.0.0.1:1/0",
+        sightline_url="http://127.0.0.1:8800",
+        sensor_url="ws://127.0.0.1:8800/sensor/v1",
+    )
 
 
 def test_the_ports_are_those_that_the_settings_page_names(demo):
@@ -35,6 +43,7 @@ def test_a_service_comes_under_the_sensor_by_its_command_alone(demo):
     assert program.command[0].endswith("/sightline-run")
     assert program.env["SIGHTLINE_SERVICE"] == "trade-execution-service"
     assert program.env["SIGHTLINE_TOKEN"] == "sls_sensor"
+    assert program.env["SIGHTLINE_URL"] == "ws://127.0.0.1:8800/sensor/v1"
     assert not any("{" in part for part in program.command)
 
 
@@ -58,7 +67,7 @@ def test_the_fixed_release_is_a_matter_of_the_environment(demo, tmp_path):
 
 def test_every_process_of_the_example_is_started(demo):
     named = [process["name"] for process in tomllib.loads((EXAMPLE / "services.toml").read_text())["process"]]
-    assert [program.name for program in demo.programs(KNOWN, "redis://", "http://")] == named
+    assert [program.name for program in all_of(demo)] == named
 
 
 def test_a_taken_port_is_one_sentence_that_names_who_needs_it(tmp_path):
