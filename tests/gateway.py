@@ -9,19 +9,21 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
-APPLICATION = "investigations.asgi:application"
+APPLICATION = "tests.sensor_door:application"
 READY_WITHIN_S = 30
 
 
 class GatewayProcess:
     """Daphne, started and stopped as a test wishes; the port stays the same over restarts."""
 
-    def __init__(self, log: Path, database_url: str, application: str = APPLICATION) -> None:
+    def __init__(self, log: Path, database: str, application: str = APPLICATION) -> None:
         self.port = free_port()
         self._log = log
         self._application = application
-        self._environment = {**os.environ, "DATABASE_URL": database_url}
+        url = urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{database}")
+        self._environment = {**os.environ, "DATABASE_URL": url.geturl()}
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -31,6 +33,11 @@ class GatewayProcess:
     @property
     def log(self) -> str:
         return self._log.read_text(errors="replace")
+
+    def ensure_started(self) -> None:
+        """Start it unless it runs, as after a test that killed it."""
+        if self._process is None or self._process.poll() is not None:
+            self.start()
 
     def start(self) -> None:
         command = [sys.executable, "-m", "daphne", "-b", "127.0.0.1", "-p", str(self.port), self._application]
