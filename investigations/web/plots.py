@@ -590,7 +590,7 @@ def _happening(window: Window, each: Happening) -> dict[str, object]:
 
 def _sight(window: Window, sight: Sight) -> dict[str, object]:
     share = window.share(sight.moment)
-    width = 7 * len(sight.label) + 16
+    width = 6.25 * len(sight.label) + 14  # what the label takes at 11 px, with room at both ends
     return {
         "x": at(share), "label": sight.label, "capture": sight.capture, "width": width,
         "left": share > 0.5, "head_x": -width + 0.75 if share > 0.5 else -0.75,

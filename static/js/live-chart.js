@@ -34,7 +34,7 @@ function hatch(color) {
 }
 
 // Stretches in which no series has a value, as pairs of x.
-export function gaps(x, series) {
+function gaps(x, series) {
   const found = [];
   let start = null;
   x.forEach((at, index) => {

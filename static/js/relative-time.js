@@ -3,14 +3,14 @@
 
 const STEPS = [[86400, "d"], [3600, "h"], [60, "m"], [1, "s"]];
 
-export function since(seconds) {
+function since(seconds) {
   const count = Math.abs(seconds);
   const [step, unit] = STEPS.find(([size]) => count >= size) ?? [1, "s"];
   const text = `${Math.floor(count / step)}\u202f${unit}`;
   return seconds < 0 ? `in ${text}` : text;
 }
 
-export function countdown(seconds) {
+function countdown(seconds) {
   const left = Math.max(0, Math.round(seconds));
   const hours = Math.floor(left / 3600);
   const minutes = Math.floor((left % 3600) / 60);

@@ -6,6 +6,7 @@
 // "?" lists every key of the page. Single keys can be switched off there (WCAG 2.1.4).
 
 const KEY = "sightline-single-keys";
+const SOURCE = [["j", "Next line"], ["k", "Line before"], ["p", "Place a probe on the current line"]];
 const WALK = [["j", "Next row"], ["k", "Row before"], ["←", "Fold"], ["→", "Unfold"], ["Enter", "Open"]];
 
 const singleKeys = () => {
@@ -19,7 +20,7 @@ const singleKeys = () => {
 const typing = (target) =>
   target.closest("input:not([type=checkbox], [type=radio]), select, textarea, [contenteditable]") !== null;
 
-const visible = (element) => element.getClientRects().length > 0 && !element.disabled;
+const visible = (element) => element.checkVisibility({ visibilityProperty: true }) && !element.disabled;
 
 function named(event) {
   if (event.key === " ") return "Space";
@@ -98,10 +99,11 @@ function entry(key, text) {
   return [dt, dd];
 }
 
-function heading(text) {
+function group(words, keys) {
+  if (!keys.length) return [];
   const title = document.createElement("h3");
-  title.textContent = text;
-  return title;
+  title.textContent = words;
+  return [title, ...keys.flatMap(([key, text]) => entry(key, text))];
 }
 
 function openKeys() {
@@ -111,11 +113,11 @@ function openKeys() {
   for (const element of document.querySelectorAll("[data-key]")) {
     if (visible(element) && !here.has(element.dataset.key)) here.set(element.dataset.key, words(element));
   }
-  const walks = document.querySelector("[data-rows]") ? WALK : [];
   list.replaceChildren(
-    heading("On this page"), ...[...here].flatMap(([key, text]) => entry(key, text)),
-    ...(walks.length ? [heading("In a list"), ...walks.flatMap(([key, text]) => entry(key, text))] : []),
-    heading("Everywhere"), ...entry("?", "These keys"), ...entry("Esc", "Close what floats"),
+    ...group("On this page", [...here]),
+    ...group("In a list", document.querySelector("[data-rows]") ? WALK : []),
+    ...group("In the source", document.querySelector("code-view") ? SOURCE : []),
+    ...group("Everywhere", [["?", "These keys"], ["Esc", "Close what floats"]]),
   );
   overlay.querySelector("[data-keys-on]").checked = singleKeys();
   overlay.showModal();

@@ -93,7 +93,7 @@ class TimelineSight extends HTMLElement {
     line.setAttribute("x1", x);
     line.setAttribute("x2", x);
     const left = shareOf(x) > 0.5;
-    const width = 7 * words.length + 16;
+    const width = 6.25 * words.length + 14;
     sight.querySelector("svg").setAttribute("x", x);
     const head = sight.querySelector(".sight-head");
     head.setAttribute("width", width);

@@ -1,6 +1,7 @@
 // Toasts leave by themselves, but not while someone reads or uses them. A request that failed says so in one.
 
 const STAYS = 8000; // ms; an undo must be reachable without hurry
+const place = document.getElementById("toasts");
 
 function leaveLater(toast) {
   let timer = setTimeout(() => toast.remove(), STAYS);
@@ -15,19 +16,12 @@ function leaveLater(toast) {
   toast.addEventListener("focusout", release);
 }
 
-export function say(text, tone = "") {
-  const toast = document.createElement("div");
-  toast.className = `toast ${tone}`;
-  toast.dataset.toast = "";
-  const words = document.createElement("span");
-  words.textContent = text;
-  const close = document.createElement("button");
-  close.type = "button";
-  close.className = "button plain";
-  close.dataset.dismiss = "";
-  close.textContent = "Dismiss";
-  toast.append(document.createElement("span"), words, close);
-  document.getElementById("toasts")?.append(toast);
+// base.html carries one toast a tone, so that mark and shape are drawn where all the others are.
+function say(text, tone = "done") {
+  const drawn = document.getElementById(`toast-${tone}`) ?? document.getElementById("toast-done");
+  const toast = drawn.content.firstElementChild.cloneNode(true);
+  toast.querySelector("[data-words]").textContent = text;
+  place.append(toast);
 }
 
 const FAILURES = {
@@ -54,12 +48,22 @@ document.addEventListener("click", (event) => {
   toast?.remove();
 });
 
-const place = document.getElementById("toasts");
+// Behind a modal dialog nothing is pressed or read out, so the toasts move into it; as a popover they lie over all of it.
+function raise() {
+  const host = [...document.querySelectorAll("dialog:modal")].at(-1) ?? document.body;
+  if (place.parentElement !== host) host.append(place);
+  if (place.matches(":popover-open")) place.hidePopover();
+  if (place.childElementCount) place.showPopover();
+}
+
 if (place) {
   place.querySelectorAll("[data-toast]").forEach(leaveLater);
+  raise();
+  document.addEventListener("close", raise, true);
+  document.addEventListener("htmx:afterSwap", () => place.isConnected || raise()); // its dialog was swapped away
   new MutationObserver((changes) => {
-    for (const { addedNodes } of changes) {
-      for (const node of addedNodes) if (node.nodeType === Node.ELEMENT_NODE) leaveLater(node);
-    }
+    const added = changes.flatMap(({ addedNodes }) => [...addedNodes]).filter((node) => node instanceof Element);
+    added.forEach(leaveLater);
+    if (added.length || !place.childElementCount) raise();
   }).observe(place, { childList: true });
 }

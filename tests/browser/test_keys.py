@@ -174,3 +174,11 @@ def test_the_first_tab_stop_skips_to_the_content(keyed: Page) -> None:
 def test_no_width_scrolls_the_page_sideways(keyed: Page, width: int) -> None:
     keyed.set_viewport_size({"width": width, "height": 800})
     assert keyed.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_a_toast_lies_over_an_open_dialog(keyed: Page) -> None:
+    keyed.focus("code-view")
+    keyed.keyboard.press("p")
+    expect(keyed.locator("#probe-sheet")).to_be_visible()
+    keyed.click("#toasts [data-dismiss]")  # behind the dialog it could not be pressed
+    expect(keyed.locator("#toasts .toast")).to_have_count(0)
