@@ -100,7 +100,7 @@ class Demo:
                     f"--web.listen-address={HOST}:{alertmanager}",
                     "--cluster.listen-address=",
                 ],
-                folder=self.state,
+                folder=binaries.folder,
                 env=foreign_environment(),
                 is_ready=answers(f"http://{HOST}:{alertmanager}/-/ready"),
                 essential=False,

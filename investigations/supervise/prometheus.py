@@ -13,14 +13,18 @@ PACKAGES = {
     "prometheus": ["prometheus"],
     "prometheus-alertmanager": ["prometheus-alertmanager", "alertmanager"],
 }
+# Debian builds into its Alertmanager where the templates are, without which it does not start.
+TEMPLATES = b"/usr/share/prometheus/alertmanager"
+TEMPLATES_FROM_HERE = b"usr/share/prometheus/alertmanager/"  # as long as the other, and relative
 
 
 @dataclass(frozen=True)
 class Binaries:
-    """Where the two programs are."""
+    """Where the two programs are, and the folder to run them in: an unpacked one finds its templates from there."""
 
     prometheus: str
     alertmanager: str
+    folder: Path = Path("/")
 
 
 def find(unpacked: Path) -> Binaries | None:
@@ -30,7 +34,10 @@ def find(unpacked: Path) -> Binaries | None:
         next(filter(None, (shutil.which(n, path=path) for n in names)), None) for names in PACKAGES.values()
     ]
     prometheus, alertmanager = found
-    return Binaries(prometheus, alertmanager) if prometheus and alertmanager else None
+    if not prometheus or not alertmanager:
+        return None
+    is_unpacked = Path(alertmanager).is_relative_to(unpacked)
+    return Binaries(prometheus, alertmanager, unpacked if is_unpacked else Path("/"))
 
 
 def unpack(folder: Path) -> None:
@@ -59,7 +66,13 @@ def unpack(folder: Path) -> None:
     subprocess.run([*command, "download", *PACKAGES], cwd=apt / "packages", check=True)
     for package in sorted((apt / "packages").glob("*.deb")):
         subprocess.run(["dpkg", "-x", package, folder], check=True)
+    use_unpacked_templates(folder / "usr" / "bin" / "prometheus-alertmanager")
     shutil.rmtree(apt)
+
+
+def use_unpacked_templates(alertmanager: Path) -> None:
+    """Make an unpacked Alertmanager look for its templates from the folder it runs in, not in the system's."""
+    alertmanager.write_bytes(alertmanager.read_bytes().replace(TEMPLATES, TEMPLATES_FROM_HERE))
 
 
 def main(folder: Path) -> int:

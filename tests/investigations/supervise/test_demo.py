@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import socket
 import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -87,6 +88,24 @@ def test_the_watchers_configuration_is_filled_in_and_its_token_kept_private(demo
     assert "http://127.0.0.1:8800/api/v1/webhooks/src_1" in routes.read_text()
     assert routes.stat().st_mode & 0o777 == 0o600
     assert f"127.0.0.1:{demo.ports['trade-execution-service']}" in (demo.state / "prometheus.yml").read_text()
+
+
+def test_an_unpacked_alertmanager_runs_where_it_finds_its_templates(demo, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    unpacked = tmp_path / "unpacked"
+    (unpacked / "usr" / "bin").mkdir(parents=True)
+    for package in prometheus.PACKAGES:
+        program = unpacked / "usr" / "bin" / package
+        program.write_bytes(b"before/usr/share/prometheus/alertmanagerafter")
+        program.chmod(0o755)
+    prometheus.use_unpacked_templates(unpacked / "usr" / "bin" / "prometheus-alertmanager")
+    found = prometheus.find(unpacked)
+    assert found
+    demo.state.mkdir()
+    alertmanager, _ = demo.watchers(found, "http://127.0.0.1:1", "hidden")
+    assert alertmanager.folder == unpacked
+    text = Path(alertmanager.command[0]).read_bytes()
+    assert text == b"beforeusr/share/prometheus/alertmanager/after"
 
 
 def test_prometheus_is_taken_from_the_path_before_anything_is_unpacked(tmp_path, monkeypatch):
