@@ -7,10 +7,6 @@ import uuid
 
 import uuid_utils
 
-PREFIXES = ("env", "svc", "ins", "src", "alr", "epi", "inc", "ses", "prb", "cap", "hyp", "evd", "apr", "tok", "usr")
-_DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: no i, l, o, u to misread
-_LENGTH = 26
-
 
 class BadId(ValueError):
     """A text that is no id of the wanted kind."""

@@ -286,6 +286,7 @@ def shares_below(passing: Sequence[float], failing: Sequence[float]) -> dict[str
         return {}
     low, high = everything[0], everything[-1]
     span = (high - low) or 1.0
+    digits = 0 if span >= 20 else 2
 
     def steps(values: Sequence[float]) -> str:
         ordered = sorted(values)
@@ -299,9 +300,9 @@ def shares_below(passing: Sequence[float], failing: Sequence[float]) -> dict[str
     return {
         "passing": steps(passing) if passing else "",
         "failing": steps(failing) if failing else "",
-        "low": number(low),
-        "middle": number(low + span / 2),
-        "high": number(high),
+        "low": number(low, digits),
+        "middle": number(low + span / 2, digits),
+        "high": number(high, digits),
     }
 
 

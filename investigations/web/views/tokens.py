@@ -72,7 +72,7 @@ def tokens(request: HttpRequest) -> HttpResponse:
     """The tokens one may see, and the form for another; its text is shown in the answer to the POST and never again."""
     by = actor(request)
     form = TokenForm(request.POST or None, by=by, initial={"kind": request.GET.get("kind", "agent")})
-    context: dict[str, Any] = {"form": form, "mcp_url": link("/mcp")}
+    context: dict[str, Any] = {"section": "tokens", "form": form, "mcp_url": link("/mcp")}
     status = 200
     if request.method == "POST":
         try:

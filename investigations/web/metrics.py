@@ -1,0 +1,74 @@
+"""An alert's own metric as the pages draw it: a line of the timeline, or a chart with its table."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from investigations.accounts.actors import Actor
+from investigations.alerts.metrics import MetricWindow, metric_window
+from investigations.alerts.models import Alert, Episode
+from investigations.web.plots import MetricLine
+
+
+@dataclass(frozen=True, slots=True)
+class AlertMetric:
+    """What the source answered: points (None where it knows nothing), or the sentence why there are none."""
+
+    answer: MetricWindow
+    name: str
+    points: list[tuple[datetime, float | None]]
+
+    @property
+    def failure(self) -> str:
+        """Why there is nothing to draw; empty when there is."""
+        return "" if self.points else self.answer.series.sentence or "The source has no data for this window."
+
+    def line(self, episode: Episode | None) -> MetricLine:
+        """As the session's timeline takes it."""
+        return MetricLine(
+            name=self.name,
+            unit=_shortened(self.answer.series.query),
+            points=self.points,
+            threshold=self.answer.threshold,
+            threshold_label=_threshold_words(self.answer),
+            fired_at=episode.started_at if episode else None,
+        )
+
+    def chart(self) -> dict[str, Any]:
+        """As js/live-chart.js takes it."""
+        chart: dict[str, Any] = {
+            "x": [moment.timestamp() for moment, _ in self.points],
+            "series": [{"label": self.name, "values": [value for _, value in self.points], "tone": "firing"}],
+            "unit": "",
+        }
+        if self.answer.threshold is not None:
+            chart["threshold"] = {"value": self.answer.threshold, "label": _threshold_words(self.answer)}
+        return chart
+
+    def table(self) -> dict[str, Any]:
+        """The same in figures."""
+        rows = [[f"{moment:%H:%M:%S}", "no data" if value is None else f"{value:g}"] for moment, value in self.points]
+        return {"caption": f"{self.name}, every {self.answer.series.step_s:g} s", "columns": ["Time", "Value"], "rows": rows}
+
+
+def alert_metric(by: Actor, alert: Alert, start: datetime, end: datetime) -> AlertMetric:
+    """Ask for the alert's metric in a window; a source that fails is an answer, too."""
+    answer = metric_window(by=by, alert=alert, start=start, end=end)
+    lines = answer.series.lines
+    points = [(datetime.fromtimestamp(at, UTC), _known(value)) for at, value in lines[0].points] if lines else []
+    return AlertMetric(answer, alert.name, points)
+
+
+def _known(value: float | None) -> float | None:
+    return None if value is None or math.isnan(value) or math.isinf(value) else value
+
+
+def _threshold_words(answer: MetricWindow) -> str:
+    return "" if answer.threshold is None else f"{answer.operator} {answer.threshold:g}".strip()
+
+
+def _shortened(query: str) -> str:
+    return query if len(query) <= 40 else f"{query[:39]}…"
