@@ -59,6 +59,7 @@ class Locator:
             if problem.slug == "code_not_found" and any(map(_body_runs, modules_found)):
                 raise NotImportedYet(f"{path} is still being run for the first time.")
             raise problem
+        _wait_for_functions(spots, modules_found)
         return Found(path, location.line, spots, source_hash(path))
 
     def _modules_of(self, wanted: str) -> list[ModuleType]:
@@ -136,8 +137,20 @@ class Locator:
             if chosen:
                 path = file_of(module) or chosen[0].co_filename
                 spots = [_spot(codes, code, linetables.first_line_of(code)) for code in chosen]
+                _wait_for_functions(spots, [module])
                 return Found(path, spots[0].line, spots, source_hash(path))
         raise LocationError("no_such_function", f"{name} has no function {qualname}.{_similar(codes, qualname)}")
+
+
+def _wait_for_functions(spots: list[Spot], found: list[ModuleType]) -> None:
+    """Raise `NotImportedYet` while a body that still runs has not made the functions of ``spots``.
+
+    Their code is there already, as a constant of that body: it would make them of that, whatever an engine replaced.
+    """
+    for spot in spots:
+        made_by_body = not any(map(linetables.is_function, spot.lineage))
+        if linetables.is_function(spot.code) and made_by_body and not spot.functions and any(map(_body_runs, found)):
+            raise NotImportedYet(f"{spot.code.co_filename} is still being run for the first time.")
 
 
 def _body_runs(module: ModuleType) -> bool:
