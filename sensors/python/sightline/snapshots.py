@@ -1,0 +1,538 @@
+"""A frame or a value, captured in two steps: copied where it lives, written where nobody waits.
+
+`copy_frames` and `copy_value` run in the application's thread. Level by level (breadth first) they copy
+containers, bounded in number, depth and time, and keep references to immutable leaves only; each foreign object is
+replaced by the name of its type and a copy of its fields, so that none is kept alive or finalised on another thread.
+
+`write` and `write_value` run on the sensor's thread: they cut to length, redact, hash and count bytes.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+import weakref
+from collections.abc import Iterable, Iterator
+from types import CodeType, FrameType
+from typing import Any, Final, NamedTuple
+
+from . import foreign, readers, wire
+from .foreign import NoneType
+from .readers import ENTRIES, FIELDS, ITEMS, LEAF_IDS, NAMED, SCALAR, Node, reader_for
+from .redaction import MAX_SCANNED, Redactor
+
+DEFAULT_LIMITS: Final = wire.Limits()
+MAX_DEPTH: Final = 32
+_LOOK_EVERY = 16
+_BYTES_A_NODE = 8
+_READ_ERRORS: Final = (TypeError, ValueError, AttributeError, LookupError, ArithmeticError, MemoryError)
+
+Copy = Any
+"""What stands for a value after copying: an immutable leaf, or a `readers.Node`."""
+Pairs = list[tuple[Any, Any]]
+CopiedFrame = tuple[CodeType, int, Pairs | None]
+"""One frame: code and instruction, from which the line is found later; its variables, if it carries any."""
+
+
+class Copied(NamedTuple):
+    """Frames ready for the sensor's thread. ``shared`` are ids of nodes that stand in several places."""
+
+    frames: list[CopiedFrame]
+    limits: wire.Limits
+    shared: set[int]
+    more: bool
+    """Whether the stack goes on below."""
+
+
+class CopiedValue(NamedTuple):
+    """One value ready for the sensor's thread."""
+
+    root: Copy
+    limits: wire.Limits
+    shared: set[int]
+
+
+# ---------------------------------------------------------------- in the application's thread
+
+
+def copy_frames(
+    frame: FrameType, limits: wire.Limits, *, variables: bool = True, deadline: float | None = None
+) -> Copied:
+    """The stack from ``frame`` outwards, the innermost frames with their variables. ``deadline`` as
+    `time.monotonic` tells.
+    """
+    frames: list[CopiedFrame] = []
+    roots: list[Node] = []
+    carrying = limits.variable_frames if variables else 0
+    current: FrameType | None = frame
+    for number in range(limits.frames):
+        if current is None:
+            break
+        held = None
+        if number < carrying:
+            held = _variables(current)
+            roots.append(["", FIELDS, held, None, None, None])
+        frames.append((current.f_code, current.f_lasti, held))
+        current = current.f_back
+    return Copied(frames, limits, _walk(roots, limits, deadline), current is not None)
+
+
+def copy_value(
+    value: Any, limits: wire.Limits = DEFAULT_LIMITS, *, deadline: float | None = None
+) -> Copy | CopiedValue:
+    """``value`` by itself. An immutable leaf comes back as it is."""
+    if id(type(value)) in LEAF_IDS:
+        return value
+    holder = [value]
+    shared = _walk([["", ITEMS, holder, None, None, None]], limits, deadline)
+    return CopiedValue(holder[0], limits, shared)
+
+
+if sys.version_info >= (3, 13):
+
+    def _variables(frame: FrameType) -> Pairs:
+        return list(frame.f_locals.items())
+
+else:
+    _OPTIMIZED = 0x1
+    _FRAME_AND_US = 3
+    """References to the dict of locals: the frame's, our variable, and the argument of the call that counts them."""
+
+    def _variables(frame: FrameType) -> Pairs:
+        """The locals, without leaving the frame a dict that would keep them alive longer than without us.
+
+        Before 3.13 the interpreter fills a dict and leaves it with the frame. It is emptied again when nobody else
+        can see it: the frame and we hold the only references, and no trace function is about to copy it back into
+        the frame.
+        """
+        local = frame.f_locals
+        pairs = list(local.items())
+        if sys.getrefcount(local) == _FRAME_AND_US and frame.f_code.co_flags & _OPTIMIZED and not _traced():
+            local.clear()
+        return pairs
+
+    def _traced() -> bool:
+        return sys.gettrace() is not None or sys.getprofile() is not None
+
+
+def _walk(level: list[Node], limits: wire.Limits, deadline: float | None) -> set[int]:  # noqa: C901
+    """Replace everything in these nodes that is not a leaf, then everything in the nodes that took its place, and
+    so on.
+
+    Answers the ids of nodes that stand in several places. One function on purpose, with its commonest cases
+    spelled out: it runs inside a request, and on small values a call costs more than the work.
+    """
+    deadline = deadline or time.monotonic() + limits.deadline_ms / 1e3
+    limit, room = limits.items, max(64, limits.bytes // _BYTES_A_NODE)
+    depth, stop = min(limits.depth, MAX_DEPTH), ""
+    shared: set[int] = set()
+    seen: dict[int, Node] = {}
+    kept: list[Any] = []  # while these live, no other object can have their ids
+    following: list[Node] = []
+
+    def copy(value: Any, cls: type) -> Copy:
+        """A leaf as it is; else the node the value has already, a new one, or its type and why no more."""
+        ident = id(value)
+        if ident in seen:
+            shared.add(id(seen[ident]))
+            return seen[ident]
+        if stop:
+            return _cut_short(value, cls, stop)
+        if cls is dict and (size := len(value)) <= limit:
+            made: Any = ["dict", ENTRIES, list(value.items()), size, None, None]
+        elif cls is list and (size := len(value)) <= limit:
+            made = ["list", ITEMS, value[:], size, None, None]
+        elif cls is tuple and (size := len(value)) <= limit:
+            made = ["tuple", ITEMS, list(value), size, None, None]
+        elif id(cls) in LEAF_IDS or value is readers.UNSET:
+            return value
+        else:
+            made = _read(value, cls, limits)
+            if type(made) is not list or made[1] is SCALAR or made[1] is NAMED:
+                return made
+        seen[ident] = made
+        kept.append(value)
+        following.append(made)
+        return made
+
+    while level:
+        if depth <= 0:
+            stop = stop or "depth"
+        depth -= 1
+        following = []
+        for number, node in enumerate(level):
+            content = node[2]
+            room -= len(content)
+            if room < 0 or (not number % _LOOK_EVERY and time.monotonic() > deadline):
+                stop = "bytes" if room < 0 else "deadline"
+                for left in level[number:]:
+                    left[1:5] = NAMED, None, left[3], stop
+                break
+            at = 0
+            if node[1] is ITEMS:
+                for value in content:
+                    cls = type(value)
+                    if not (cls is str or cls is int or cls is float or cls is bool or cls is NoneType):
+                        content[at] = copy(value, cls)
+                    at += 1
+                continue
+            for key, value in content:
+                cls = type(value)
+                if not (cls is str or cls is int or cls is float or cls is bool or cls is NoneType):
+                    content[at] = (key if type(key) is str else copy(key, type(key)), copy(value, cls))
+                elif type(key) is not str:
+                    content[at] = (copy(key, type(key)), value)
+                at += 1
+        level = following
+    return shared
+
+
+def _read(value: Any, cls: type, limits: wire.Limits) -> Copy:
+    try:
+        return reader_for(cls)(value, limits)
+    except RuntimeError as error:
+        foreign.let_strangers_through(error)
+        return readers.named(foreign.name_of(cls), cut="changed")
+    except _READ_ERRORS as error:
+        foreign.let_strangers_through(error)
+        return readers.named(foreign.name_of(cls), cut=readers.OPAQUE)
+
+
+def _cut_short(value: Any, cls: type, reason: str) -> Copy:
+    """A value that is not looked into any more: its type, what it is if that needs no looking, and the reason."""
+    if id(cls) in LEAF_IDS or value is readers.UNSET:
+        return value
+    made = _read(value, cls, _NOTHING)
+    if type(made) is not list or made[1] in (SCALAR, NAMED) or (not made[3] and made[4] is None):
+        return made
+    return [made[0], NAMED, None, made[3], reason, made[5]]
+
+
+_NOTHING: Final = wire.Limits(items=0, fields=0)
+"""Limits under which a reader takes only the size."""
+
+
+# ---------------------------------------------------------------- on the sensor's thread
+
+
+def write(copied: Copied, redactor: Redactor) -> tuple[list[wire.Frame], list[str]]:
+    """The frames as they leave the process, and the distinct reasons why something in them is not whole."""
+    writer = _Writer(redactor, copied.limits, copied.shared)
+    frames = []
+    for code, instruction, variables in copied.frames:
+        frame = wire.Frame(
+            function=code.co_qualname,
+            file=code.co_filename,
+            line=line_of(code, instruction),
+            module=module_of(code.co_filename),
+        )
+        if variables is not None:
+            frame.variables = {}
+            writer.begin(frame.variables, variables)
+        frames.append(frame)
+    if copied.more and frames:
+        frames[-1].cut = "frames"
+        writer.cuts.add("frames")
+    writer.run()
+    return frames, sorted(writer.cuts)
+
+
+def write_value(
+    copied: Copy | CopiedValue,
+    redactor: Redactor,
+    *,
+    name: str = "",
+    path: str = "",
+    rule: str = "",
+    limits: wire.Limits = DEFAULT_LIMITS,
+) -> tuple[wire.Value, list[str]]:
+    """One value as it leaves the process, and what was cut. ``rule``: it is withheld already, by the expression it
+    came from.
+    """
+    root, shared = copied, set[int]()
+    if type(copied) is CopiedValue:
+        root, limits, shared = copied
+    writer = _Writer(redactor, limits, shared)
+    held = writer.held(root, name, path or name, rule)
+    writer.run()
+    return held, sorted(writer.cuts)
+
+
+class _Writer:
+    """Turns copies into `wire.Value`s, breadth first, within the byte limit."""
+
+    def __init__(self, redactor: Redactor, limits: wire.Limits, shared: set[int]) -> None:
+        self.redactor = redactor
+        self.limits = limits
+        self.shared = shared
+        self.room = limits.bytes
+        self.cuts: set[str] = set()
+        self.todo: list[tuple[Node, wire.Value, str, tuple[int, ...]]] = []
+
+    def begin(self, target: dict[str, wire.Value], variables: Iterable[tuple[str, Copy]]) -> None:
+        for name, copy in variables:
+            target[name] = self.held(copy, name, name)
+
+    def run(self) -> None:
+        """Fill every container whose turn has come, until all are full or the room is used up."""
+        position = 0
+        while position < len(self.todo):
+            node, value, path, above = self.todo[position]
+            position += 1
+            self.fill(node, value, path, above)
+
+    def held(
+        self, copy: Copy, name: str, path: str, rule: str = "", above: tuple[int, ...] = ()
+    ) -> wire.Value:
+        """The value under ``name``, withheld if a rule says so. Fails closed."""
+        redactor = self.redactor
+        try:
+            rule = rule or (redactor.name_rule(name) if name else "")
+            if redactor.looks_at_paths and not rule:
+                rule = redactor.path_rule(path)
+            if rule:
+                return self.withheld(copy, rule)
+            cls = type(copy)
+            if cls is str:
+                return self.text("str", copy, copy, None, None)
+            if cls is list:
+                return self.value_of_node(copy, path, above)
+            return self.leaf(copy)
+        except (*_READ_ERRORS, RuntimeError):
+            self.cuts.add("redacted: failed")
+            return wire.Value(type=_type_name(copy), redacted="failed")
+
+    def withheld(self, copy: Copy, rule: str) -> wire.Value:
+        self.cuts.add("redacted")
+        size = _size(copy)
+        return self.redactor.withheld(_type_name(copy), rule, size, _canonical(copy))
+
+    # leaves
+
+    def leaf(self, copy: Any) -> wire.Value:
+        """An immutable leaf of a builtin type."""
+        cls = type(copy)
+        self.room -= 12
+        if copy is None:
+            return wire.Value("NoneType", None)
+        if cls is int:
+            return self.integer("int", copy, None)
+        if cls is float or cls is bool:
+            return wire.Value(cls.__name__, copy)
+        if cls is bytes:
+            return self.octets("bytes", copy, None, None)
+        return wire.Value(foreign.name_of(cls), _shown(copy))
+
+    def integer(self, name: str, number: int, note: str | None) -> wire.Value:
+        if -(2**63) <= number < 2**63:
+            if 10**12 <= number < 10**19:
+                rule = self.redactor.text_rule(str(number))
+                if rule:
+                    return self.withheld_leaf(name, rule, number)
+            return wire.Value(name, number, note=note)
+        if number.bit_length() <= 4096:
+            return self.text(name, str(number), number, None, note)
+        self.cuts.add("length")
+        return wire.Value(name, size=number.bit_length(), cut="length", note=note)
+
+    def text(
+        self, name: str, text: str, whole: Any, size: int | None, note: str | None, cut: str | None = None
+    ) -> wire.Value:
+        """A text, looked through for secrets, then cut to length."""
+        rule = self.redactor.text_rule(text)
+        if rule:
+            return self.withheld_leaf(name, rule, whole, cut)
+        true_size = len(text) if size is None else size
+        limit = min(self.limits.length, MAX_SCANNED)
+        kept = text
+        if len(text) > limit:
+            kept, cut = text[:limit], "length"
+        if not kept.isascii():
+            kept = _encodable(kept)
+            self.room -= len(kept)
+        self.room -= 12 + len(kept)
+        if self.room < 0 and len(kept) > 8:
+            kept, cut = "", "bytes"
+        if cut is None:
+            return wire.Value(name, kept, note=note)
+        self.cuts.add(cut)
+        known = (
+            None if size is not None or len(text) > 65_536 else self.redactor.hash(_canonical(whole) or b"")
+        )
+        return wire.Value(name, kept, size=true_size, cut=cut, hash=known, note=note)
+
+    def octets(self, name: str, octets: bytes, size: int | None, cut: str | None) -> wire.Value:
+        """Bytes, shown one character a byte."""
+        kept = octets[: min(MAX_SCANNED, len(octets))].decode("latin-1")
+        value = self.text(name, kept, octets, size if size is not None else len(octets), None, cut)
+        if value.cut is None and value.redacted is None:
+            value.size = None if len(octets) <= len(kept) else len(octets)
+        return value
+
+    def withheld_leaf(self, name: str, rule: str, whole: Any, cut: str | None = None) -> wire.Value:
+        self.cuts.add("redacted")
+        return self.redactor.withheld(name, rule, _size(whole), None if cut else _canonical(whole))
+
+    # nodes
+
+    def value_of_node(self, node: Node, path: str, above: tuple[int, ...]) -> wire.Value:
+        name, shape, content, size, cut, note = node
+        self.room -= 8 + len(name)
+        rule = self.redactor.type_rule(name)
+        if rule:
+            return self.withheld(node, rule)
+        if shape == SCALAR:
+            return self.scalar(name, content, size, cut, note)
+        if note is not None and self.redactor.text_rule(note):
+            note = "withheld"
+        if cut is not None:
+            self.cuts.add(cut.partition(" ")[0])
+        value = wire.Value(name, size=size, cut=cut, note=note)
+        if shape == NAMED:
+            return value
+        if id(node) in self.shared:
+            if id(node) in above:
+                self.cuts.add("cycle")
+                value.cut, value.size = "cycle", None
+                return value
+            above = (*above, id(node))
+        if len(above) > MAX_DEPTH:
+            value.cut = "depth"
+            return value
+        self.todo.append((node, value, path, above))
+        return value
+
+    def scalar(
+        self, name: str, content: Any, size: int | None, cut: str | None, note: str | None
+    ) -> wire.Value:
+        cls = type(content)
+        if cls is str:
+            return self.text(name, content, content, size, note, cut)
+        if cls is bytes:
+            return self.octets(name, content, size, cut)
+        if cls is int:
+            return self.integer(name, content, note)
+        if cls is float or cls is bool or content is None:
+            return wire.Value(name, content, note=note)
+        return wire.Value(name, _shown(content), note=note)
+
+    def fill(self, node: Node, value: wire.Value, path: str, above: tuple[int, ...]) -> None:
+        """Write what is inside one container."""
+        _, shape, content, *_ = node
+        if self.room <= 0:
+            value.cut = "bytes"
+            self.cuts.add("bytes")
+            return
+        if shape == ITEMS:
+            value.items = [self.held(each, "", path, above=above) for each in content]
+        elif shape == FIELDS:
+            value.fields = {
+                self.field_name(name): self.held(each, name, self.inside(path, name), above=above)
+                for name, each in content
+            }
+        elif shape == ENTRIES:
+            value.entries = [self.entry(key, each, path, above) for key, each in content]
+
+    def field_name(self, name: str) -> str:
+        self.room -= len(name)
+        return "[withheld]" if self.redactor.text_rule(name) else _encodable(name[:200])
+
+    def entry(
+        self, key: Copy, each: Copy, path: str, above: tuple[int, ...]
+    ) -> tuple[wire.Value, wire.Value]:
+        cls = type(key)
+        name = key if cls is str else key.decode("latin-1") if cls is bytes else ""
+        name = name[:200]
+        return self.held(key, "", path, above=above), self.held(
+            each, name, self.inside(path, name), above=above
+        )
+
+    def inside(self, path: str, name: str) -> str:
+        return f"{path}.{name}" if self.redactor.looks_at_paths else ""
+
+
+def _shown(leaf: Any) -> str:
+    """The text of a leaf that has no form of its own on the wire: decimals, times, UUIDs, ranges."""
+    isoformat = getattr(leaf, "isoformat", None)
+    return isoformat() if isoformat is not None else str(leaf)
+
+
+def _encodable(text: str) -> str:
+    """``text`` with lone surrogates written out, because no encoder takes them."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "backslashreplace").decode()
+    return text
+
+
+def _type_name(copy: Copy) -> str:
+    return copy[0] if type(copy) is list else foreign.name_of(type(copy))
+
+
+def _size(copy: Copy) -> int | None:
+    if type(copy) is list:
+        content = copy[2]
+        return copy[3] if copy[3] is not None else len(content) if type(content) in (str, bytes) else None
+    return len(copy) if type(copy) in (str, bytes) else None
+
+
+def _canonical(copy: Copy) -> bytes | None:
+    """The bytes whose keyed hash stands for a value: a letter for the type and the value. None when it is not
+    known whole.
+    """
+    if type(copy) is list:
+        return _canonical(copy[2]) if copy[1] == SCALAR and copy[4] is None else None
+    cls = type(copy)
+    if cls is str:
+        return b"s" + copy.encode("utf-8", "surrogatepass") if len(copy) <= 1 << 20 else None
+    if cls is bytes:
+        return b"b" + copy if len(copy) <= 1 << 20 else None
+    if cls is int:
+        return b"i" + hex(copy).encode()
+    if cls in (bool, float, NoneType):
+        return repr(copy).encode()
+    return b"o" + _shown(copy).encode("utf-8", "surrogatepass")
+
+
+# ---------------------------------------------------------------- where a frame was
+
+_lines: dict[int, tuple[weakref.ref[CodeType], list[tuple[int, int, int]]]] = {}
+_modules: dict[str, str] = {}
+_MOST_REMEMBERED = 4096
+
+
+def line_of(code: CodeType, instruction: int) -> int:
+    """The line of the instruction at this offset, as ``frame.f_lineno`` would have told, found without holding up
+    a request.
+    """
+    known = _lines.get(id(code))
+    if known is None or known[0]() is not code:
+        if len(_lines) >= _MOST_REMEMBERED:
+            _lines.clear()
+        known = _lines[id(code)] = (
+            weakref.ref(code),
+            [(start, end, line or 0) for start, end, line in code.co_lines()],
+        )
+    for start, end, line in known[1]:
+        if start <= instruction < end:
+            return line
+    return code.co_firstlineno
+
+
+def module_of(file: str) -> str:
+    """The name of the module that was loaded from ``file``; empty when there is none (any more)."""
+    if file not in _modules:
+        if len(_modules) >= _MOST_REMEMBERED:
+            _modules.clear()
+        _modules.update(_loaded())
+        _modules.setdefault(file, "")
+    return _modules[file]
+
+
+def _loaded() -> Iterator[tuple[str, str]]:
+    for name, module in list(sys.modules.items()):
+        if type(module) is type(sys) and type(name) is str:
+            file = foreign.field(foreign.read_attribute(module, "__dict__"), "__file__")
+            if type(file) is str:
+                yield file, name
