@@ -1,4 +1,4 @@
-// <live-chart data-from="id">: a moving series on uPlot, from the json_script of that id:
+// <live-chart data-series="…">: a moving series on uPlot, from the JSON of its attribute:
 //   {"x": [unix seconds], "series": [{"label", "values": [number | null], "tone": "firing" | "pass" | "fail" | "ink"}],
 //    "unit": "%", "threshold": {"value", "label"}, "windows": [[from, to, label]], "marks": [[at, label]], "sight": at}
 // null and missing stretches are hatched: no data is never zero. Colours are the page's tokens and follow the theme.
@@ -51,8 +51,7 @@ function gaps(x, series) {
 
 class LiveChart extends HTMLElement {
   connectedCallback() {
-    this.data = JSON.parse(document.getElementById(this.dataset.from)?.textContent || "{}");
-    if (!this.data.x) return;
+    this.data = JSON.parse(this.dataset.series);
     this.draw = this.draw.bind(this);
     document.addEventListener("themechange", this.draw);
     this.scheme = matchMedia("(prefers-color-scheme: dark)");

@@ -9,7 +9,7 @@ class TimelineSight extends HTMLElement {
   connectedCallback() {
     this.plot = this.querySelector("svg.plot");
     this.hover = this.querySelector("[data-hover]");
-    this.moments = JSON.parse(this.querySelector("script")?.textContent || "[]");
+    this.moments = JSON.parse(this.dataset.moments);
     for (const name of ["pointermove", "pointerleave", "keydown", "click"]) this.plot.addEventListener(name, this);
     document.addEventListener("click", this.#chosen);
   }

@@ -16,7 +16,7 @@ PAGE = """{% load static %}<!doctype html><html lang="en"><head><title>Chart</ti
 <link rel="stylesheet" href="{% static 'css/components.css' %}">
 {% include "components/chart_scripts.html" %}</head><body>
 <button data-theme-switch>Theme</button>
-{% include "components/live_chart.html" with name="rejections" label="Rejections" %}</body></html>"""
+{% include "components/live_chart.html" with label="Rejections" %}</body></html>"""
 KNOWN = [0.3] * 20
 DATA = {
     "x": [1_773_196_200 + 10 * index for index in range(60)],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 
 from django import template
@@ -30,6 +31,12 @@ register.filter("initials", wording.initials)
 def short_type(name: str) -> str:
     """``trades.models.TradeRequest`` as ``TradeRequest``; the whole name belongs into a title."""
     return name.rpartition(".")[2]
+
+
+@register.filter
+def as_json(data: object) -> str:
+    """Plain data for a script to read out of an attribute; escaped there as any text."""
+    return json.dumps(data, separators=(",", ":"))
 
 
 @register.filter

@@ -117,3 +117,12 @@ def test_hits_by_ending_are_read_out_with_their_counts():
     )
     assert "214 captured, 58 rate limited" in html
     assert "272 hits" in html
+
+
+def test_data_for_a_script_cannot_leave_its_attribute():
+    html = render(
+        '<live-chart data-series="{{ data|as_json }}"></live-chart>',
+        data={"label": '"><script>alert(1)</script>'},
+    )
+    assert "<script>" not in html
+    assert html.count('"') == 2
