@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from investigations.accounts.models import AccessToken, Environment
 from investigations.catalog import presence
+from investigations.catalog.code import find_assignments, find_callers, search_source
 from investigations.catalog.models import Instance, Service
 from investigations.catalog.source import fetch_files, fetch_source, fetch_sources, store_source
 from investigations.lib.errors import Conflict, Forbidden, Invalid
@@ -24,9 +25,12 @@ __all__ = [
     "fetch_files",
     "fetch_source",
     "fetch_sources",
+    "find_assignments",
+    "find_callers",
     "instance_connected",
     "instance_gone",
     "instance_seen",
+    "search_source",
     "store_source",
     "sweep_instances",
 ]

@@ -66,7 +66,7 @@ class ProbeSpec:
 
 @dataclass(frozen=True, slots=True)
 class ProbeProblem:
-    """One thing wrong with a spec: in which field (``where``), at which column of its text (-1 unknown), and the fix."""
+    """One thing wrong with a spec: in which field (``where``), at which column of its text (-1: unknown), the fix."""
 
     slug: str
     sentence: str
