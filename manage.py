@@ -14,5 +14,5 @@ if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "investigations.settings")
     try:
         execute_from_command_line(sys.argv)
-    except Unstartable as reason:  # the settings keep their secret key in the data directory
-        sys.exit(f"{reason.sentence} {reason.fix}")
+    except Unstartable as reason:
+        sys.exit(f"{reason.sentence} {reason.fix}".strip())

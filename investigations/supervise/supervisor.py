@@ -145,6 +145,8 @@ class Supervisor:
         self.port = port
         self.children: dict[str, Child] = {}
         self._stopping = False
+        logging.getLogger("circus").setLevel(logging.ERROR)
+        logging.getLogger("tornado.application").setLevel(logging.CRITICAL)  # a tick that found circus busy
         self._arbiter = Arbiter(
             [],
             f"inproc://{id(self)}-control",  # nobody may add programs from outside
@@ -156,8 +158,6 @@ class Supervisor:
 
     async def __aenter__(self) -> Self:
         _adopt_orphans()
-        logging.getLogger("circus").setLevel(logging.ERROR)
-        logging.getLogger("tornado.application").setLevel(logging.CRITICAL)  # a tick that found circus busy
         clear_leftovers(self.home.folder)
         await self._arbiter.start()
         self._reviver = asyncio.create_task(self._revive())

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandParser
 
-from investigations.supervise.errors import Unstartable
 from investigations.supervise.home import Home
 
 
@@ -23,9 +22,6 @@ class Command(BaseCommand):
         if not options["yes"] and input(f"Remove {home.folder} and all that is in it? [y/N] ").lower() != "y":
             self.stdout.write("Nothing was removed.")
             return
-        try:
-            with home.only_here():
-                home.forget()
-        except Unstartable as reason:
-            raise CommandError(f"{reason.sentence} {reason.fix}") from reason
+        with home.only_here():
+            home.forget()
         self.stdout.write(f"{home.folder} is gone.")

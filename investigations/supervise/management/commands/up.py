@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandParser
 
 from investigations.supervise.demo import EXAMPLE, Demo
-from investigations.supervise.errors import Unstartable
 from investigations.supervise.home import Home
 from investigations.supervise.whole import Whole
 
@@ -38,8 +37,6 @@ class Command(BaseCommand):
             home.make()
             with home.only_here():
                 asyncio.run(whole.run())
-        except Unstartable as reason:
-            raise CommandError(f"{reason.sentence} {reason.fix}".strip()) from reason
         except KeyboardInterrupt:
             self._say("Stopped.")
 
