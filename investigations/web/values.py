@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from msgspec import UNSET
 
@@ -27,6 +28,7 @@ class Node:
     redacted: str = ""
     mark: str = ""
     depth: int = 0
+    unusual: bool = False
     children: list[Node] = field(default_factory=list)
 
     @property
@@ -67,12 +69,26 @@ class Pair:
         return len(self.children) <= _OPEN_SIZE and (self.differs or self.depth < _OPEN_DEPTH)
 
 
-def tree(variables: Mapping[str, Value]) -> list[Node]:
-    """The variables of one frame as rows, in the order they were captured."""
-    return [node(value, name=name, path=name, depth=0) for name, value in variables.items()]
+def tree(variables: Mapping[str, Value], usual: Mapping[str, str] = MappingProxyType({})) -> list[Node]:
+    """The variables of one frame as rows, in the order they were captured.
+
+    `usual` is the type that passing captures hold at a path: where this one holds another, the row says so.
+    """
+    return [node(value, name=name, path=name, usual=usual) for name, value in variables.items()]
 
 
-def node(value: Value, *, name: str, path: str, depth: int) -> Node:
+def types(nodes: Iterable[Node]) -> dict[str, str]:
+    """The type at every path, as `tree` takes it for the usual ones."""
+    found: dict[str, str] = {}
+    for each in nodes:
+        found[each.path] = each.type
+        found.update(types(each.children))
+    return found
+
+
+def node(
+    value: Value, *, name: str, path: str, depth: int = 0, usual: Mapping[str, str] = MappingProxyType({})
+) -> Node:
     """One value with everything below it."""
     return Node(
         name=name,
@@ -84,8 +100,9 @@ def node(value: Value, *, name: str, path: str, depth: int) -> Node:
         redacted=value.redacted or "",
         mark=value.hash.hex()[:4] if value.hash else "",
         depth=depth,
+        unusual=usual.get(path, value.type) != value.type,
         children=[
-            node(child, name=label, path=path + step, depth=depth + 1)
+            node(child, name=label, path=path + step, depth=depth + 1, usual=usual)
             for label, step, child in _children(value)
         ],
     )

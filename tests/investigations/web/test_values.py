@@ -90,3 +90,15 @@ def test_a_long_list_stays_folded_even_where_it_differs():
     pair = only(values.pairs({"legs": Value(type="list", size=0, items=[])}, {"legs": many}))
     assert pair.differs
     assert not pair.open
+
+
+def test_a_type_that_passing_captures_do_not_hold_is_marked_in_a_single_tree():
+    usual = values.types(values.tree(request(True, "bool")))
+    failing = only(values.tree(request("true", "str"), usual=usual))
+    assert usual["request.high_value"] == "bool"
+    assert {child.name: child.unusual for child in failing.children} == {"high_value": True, "venue": False}
+    assert not failing.unusual
+
+
+def test_a_path_that_no_passing_capture_holds_is_not_called_unusual():
+    assert not only(values.tree({"new": scalar("int", 1)}, usual={})).unusual
