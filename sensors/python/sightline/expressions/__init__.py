@@ -10,6 +10,7 @@ from sightline.errors import ExpressionError, NotInLanguage
 from .budget import Budget
 from .closures import Compiled, Scope, compile
 from .grammar import SPECIAL_NAMES, check, parse, parse_template
+from .judging import Judge, judge, lift_text
 from .patterns import Pattern
 
 __all__ = [
@@ -17,11 +18,14 @@ __all__ = [
     "Budget",
     "Compiled",
     "ExpressionError",
+    "Judge",
     "NotInLanguage",
     "Pattern",
     "Scope",
     "check",
     "compile",
+    "judge",
+    "lift_text",
     "parse",
     "parse_template",
 ]

@@ -53,10 +53,10 @@ through."""
 
 
 class Compiled:
-    """An expression ready to be asked; the same one may be asked by several threads at once.
+    """An expression ready to be asked; several threads may ask at once.
 
-    ``evaluate(scope, budget)`` answers its value, which may be any object of the application's; ``holds(scope, budget)`` its
-    truth, for a condition: never put the value itself into an ``if``, that would run its ``__bool__``. Both raise
+    ``evaluate(scope, budget)`` answers its value, which may be any object of the application's; ``holds(scope, budget)``
+    its truth, for a condition: never put the value itself into an ``if``, that would run its ``__bool__``. Both raise
     `ExpressionError` or `BudgetExceeded`. ``names`` are its free names, for an engine that hands locals over one by one.
     ``path`` names the result for redaction rules (``order.customer.card``); ``withheld`` is the rule that withholds the
     result, or empty. ``conversion`` and ``spec`` are what a template asks of its text (``!r``, ``:.2f``).
@@ -408,7 +408,7 @@ class _Compiler:
         if name == "get":
             return self._get(tree)
         closures = [self.compile(argument, shape_only=shape_only) for argument in arguments]
-        function = _FUNCTIONS[name]
+        function = FUNCTIONS[name]
         if name in ("values", "items"):
             return self._withholding_view(function, closures[0])
         if len(closures) == 1:
@@ -533,7 +533,7 @@ def _extreme(op: str, budget: Budget, *values: Any) -> Any:
     return do.extreme(op, do.elements(values[0], budget) if len(values) == 1 else iter(values), budget)
 
 
-_FUNCTIONS: Final[dict[str, Callable[..., Any]]] = {
+FUNCTIONS: Final[dict[str, Callable[..., Any]]] = {
     "len": lambda budget, value: do.length(value),
     "min": lambda budget, *values: _extreme("<", budget, *values),
     "max": lambda budget, *values: _extreme(">", budget, *values),
