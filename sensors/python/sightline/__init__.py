@@ -20,8 +20,8 @@ __all__ = ["__version__", "start", "stop"]
 def start(**settings: Any) -> Sensor:
     """Begin to observe this process, and every process it forks. Called again, it gives the sensor that is running.
 
-    ``settings`` are those of `sightline.config.SETTINGS` (``service``, ``environment``, ``url``, ``token``, …); what is not
-    given comes from the environment (``SIGHTLINE_SERVICE``, …). Raises `sightline.errors.ConfigError`, and nothing else.
+    ``settings`` are those of `sightline.config.SETTINGS` (``service``, ``environment``, ``url``, ``token``, …); what
+    is not given comes from the environment (``SIGHTLINE_SERVICE``, …). Raises `sightline.errors.ConfigError` alone.
     """
     from . import sensor
 

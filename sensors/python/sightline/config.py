@@ -28,7 +28,7 @@ SETTINGS = {
     "probes": "arm the probes of this JSON file, when there is no gateway",
     "disabled": "1 leaves the process alone",
 }
-"""Every setting, for the page about them and for `sightline-run --help`; the environment says SIGHTLINE_SERVICE and so on."""
+"""Every setting, for the page about them and for `sightline-run --help`; as variables, SIGHTLINE_SERVICE and so on."""
 
 _ELSEWHERE = {
     "service": ("OTEL_SERVICE_NAME", "DD_SERVICE"),
@@ -81,11 +81,17 @@ class SensorConfig:
         if self.disabled:
             return self
         if self.url and not self.token:
-            raise ConfigError("token_missing", "A gateway is named but no token: set SIGHTLINE_TOKEN (sls_…).")
+            raise ConfigError(
+                "token_missing", "A gateway is named but no token: set SIGHTLINE_TOKEN (sls_…)."
+            )
         if self.url and self.file:
-            raise ConfigError("two_ends", "Captures go to a gateway or to a file: set SIGHTLINE_URL or SIGHTLINE_FILE.")
+            raise ConfigError(
+                "two_ends", "Captures go to a gateway or to a file: set SIGHTLINE_URL or SIGHTLINE_FILE."
+            )
         if not self.url and not self.file:
-            raise ConfigError("no_end", "Nothing says where captures go: set SIGHTLINE_URL and SIGHTLINE_TOKEN.")
+            raise ConfigError(
+                "no_end", "Nothing says where captures go: set SIGHTLINE_URL and SIGHTLINE_TOKEN."
+            )
         return self
 
 
@@ -103,9 +109,10 @@ def _named(setting: str, value: Any) -> str:
     text = str(value or "").strip()
     if not _NAME.fullmatch(text):
         example = "trade-execution-service" if setting == "service" else "production"
+        allowed = "letters, digits, dot, dash, slash; at most 100"
         raise ConfigError(
             f"{setting}_missing" if not text else f"{setting}_unclear",
-            f"Name the {setting}: SIGHTLINE_{setting.upper()}={example} (letters, digits, dot, dash, slash; at most 100).",
+            f"Name the {setting}: SIGHTLINE_{setting.upper()}={example} ({allowed}).",
         )
     return text
 
@@ -113,7 +120,8 @@ def _named(setting: str, value: Any) -> str:
 def _url(text: str) -> str:
     parts = urlsplit(text)
     if text and (parts.scheme not in ("ws", "wss") or not parts.hostname):
-        raise ConfigError("url_unclear", f"The gateway's address is like wss://sightline.example/sensor/v1, not {text!r}.")
+        good = "wss://sightline.example/sensor/v1"
+        raise ConfigError("url_unclear", f"The gateway's address is like {good}, not {text!r}.")
     return text
 
 
@@ -137,7 +145,9 @@ def _budget(given: Any) -> float:
     except ValueError:
         share = 0.0
     if not 0 < share <= 1:
-        raise ConfigError("budget_unclear", "The budget is a share of one core between 0 and 1, as SIGHTLINE_BUDGET=0.02.")
+        raise ConfigError(
+            "budget_unclear", "The budget is a share of one core up to 1, as SIGHTLINE_BUDGET=0.02."
+        )
     return share
 
 

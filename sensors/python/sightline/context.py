@@ -1,7 +1,7 @@
 """Which execution a hit belongs to: the trace, task and thread it happened in.
 
-Tracers are read only if the application has loaded them already; nothing is imported for it, and nothing is made. What is
-read here must be read in the application's thread, because context variables know nothing outside it.
+Tracers are read only if the application has loaded them already; nothing is imported for it, and nothing is made.
+What is read here must be read in the application's thread, because context variables know nothing outside it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextvars import ContextVar
-from typing import Any, NamedTuple
+from typing import Any
 
 from . import native
 from .engines.base import from_signal_handler
@@ -20,14 +20,8 @@ Trace = tuple[int | str, int | str]
 NO_TRACE: Trace = ("", "")
 
 
-class Context(NamedTuple):
-    """Where a hit happened."""
-
-    thread: str
-    task: str
-    trace: Trace
-    execution: str
-
+Context = tuple[str, str, Trace, str]
+"""Where a hit happened: thread, task, trace, and the execution where no trace tells it."""
 
 _threads: dict[int, threading.Thread] = threading._active  # type: ignore[attr-defined]
 """Read, never written: `threading.current_thread()` would make a dummy thread where there is none."""
@@ -39,13 +33,15 @@ def current() -> Context:
     """The context of the calling thread. Runs no code of the application, though a tracer's own reader may run."""
     thread = _threads.get(threading.get_ident())
     name = thread._name if thread is not None else ""  # type: ignore[attr-defined]
-    task, execution = _task() if _asyncio else ("", "")
+    if _asyncio is None and not _tracers:
+        return name, "", NO_TRACE, ""
+    task, execution = _task() if _asyncio is not None else ("", "")
     trace = NO_TRACE
     for read in _tracers:
         trace = read()
         if trace is not NO_TRACE:
             break
-    return Context(name, task, trace, execution)
+    return name, task, trace, execution
 
 
 def formatted(trace: Trace) -> tuple[str, str]:

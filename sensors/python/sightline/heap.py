@@ -11,7 +11,7 @@ import gc
 import sys
 import weakref
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import CodeType, FrameType, FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -23,7 +23,7 @@ MOST_REACHED = 200_000
 LONGEST_CONTAINER = 5_000
 """Containers longer than this are data, not registries of functions."""
 
-_namespace_of_module = ModuleType.__dict__["__dict__"].__get__
+_namespace_of_module: Callable[[ModuleType], dict[str, Any]] = vars(ModuleType)["__dict__"].__get__
 _namespace_of_class = type.__dict__["__dict__"].__get__
 _LRU = type(functools.lru_cache(lambda: None))
 _LEAVES: tuple[type, ...] = (str, bytes, int, float, bool, type(None), CodeType, ModuleType, FrameType)
@@ -31,8 +31,7 @@ _LEAVES: tuple[type, ...] = (str, bytes, int, float, bool, type(None), CodeType,
 
 def namespace(module: ModuleType) -> dict[str, Any]:
     """The module's own dictionary; a module class with a ``__dict__`` of its own is not asked."""
-    found: dict[str, Any] = _namespace_of_module(module)
-    return found
+    return _namespace_of_module(module)
 
 
 class Codes:
@@ -88,7 +87,15 @@ def _behind(thing: object, own: dict[str, Any]) -> Iterable[object]:
     if issubclass(cls, type):
         members = _namespace_of_class(thing)
         return list(members.values()) if members.get("__module__") == own.get("__name__") else ()
-    if cls in (staticmethod, classmethod, property, functools.cached_property, functools.partial, MethodType, _LRU):
+    if cls in (
+        staticmethod,
+        classmethod,
+        property,
+        functools.cached_property,
+        functools.partial,
+        MethodType,
+        _LRU,
+    ):
         return [each for each in gc.get_referents(thing) for each in (each, *_values(each))]
     return ()
 

@@ -2,9 +2,9 @@
 
     armed → re-entrancy → evaluation budget → condition → capture limiter → copy within its deadline → ring
 
-Without a condition the limiter comes first, because it is the cheapest way to say no. Every hit that is observed ends in
-exactly one of `wire.HitEnding`. Counters are plain integers: in CPython with a GIL no other thread can come between the
-reading and the writing of ``tally.x += 1``.
+Without a condition the limiter comes first, because it is the cheapest way to say no. Every hit that is observed ends
+in exactly one of `wire.HitEnding`. Counters are plain integers: in CPython with a GIL no other thread can come between
+the reading and the writing of ``tally.x += 1``.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from .errors import BudgetExceeded, ExpressionError, SightlineError
 from .ids import uuid7
 from .limits import Budget, Rate
 from .outbox import Outbox
+from .readers import LEAF_IDS
 from .redaction import Redactor
 
 ENDINGS: tuple[str, ...] = get_args(wire.HitEnding)
-RARE = tuple(sorted(set(ENDINGS) - {"captured", "condition_false", "rate_limited"}))
 
 LIMITED_EVERY, EVALUATED_EVERY, LOGGED_EVERY = 64, 32, 16
 """One hit in so many is booked for all of them: reading the thread's clock costs as much as a whole cheap hit."""
@@ -34,11 +34,16 @@ LIMITED_NS = 400
 """What a hit costs that ends at the limiter, or a count."""
 
 _log = logging.getLogger("sightline.probe")
-_ATOMS = frozenset(map(id, (type(None), bool, int, float)))
 _getframe = sys._getframe
 _get_ident = native.get_ident
 _monotonic = native.monotonic
 _thread_time_ns = native.thread_time_ns
+_time_ns = native.time_ns
+
+Keep = Callable[[FrameType], Any]
+"""Copies out of a frame what the kind is about."""
+Then = Callable[[FrameType, float], bool]
+"""A gate: the frame and the moment (monotonic, s); True asks to switch the line off."""
 
 Record = tuple[Any, ...]
 """What the ring holds of a capture: (hits, hit number, wall ns, monotonic s, context, payload, cost in ns)."""
@@ -47,7 +52,9 @@ Record = tuple[Any, ...]
 class Room:
     """What all probes of a process share."""
 
-    def __init__(self, outbox: Outbox, budget: Budget, redactor: Redactor) -> None:
+    def __init__(self, outbox: Outbox, budget: Budget, redactor: Redactor, *, guarded: bool) -> None:
+        self.guarded = guarded
+        """Whether a hit may come while one is being kept on the same thread; `sys.monitoring` prevents that itself."""
         self.outbox = outbox
         self.budget = budget
         self.redactor = redactor
@@ -58,14 +65,19 @@ class Room:
 class Tally:
     """How a probe's hits ended."""
 
-    __slots__ = (*ENDINGS, "rare")
+    __slots__ = (*ENDINGS, "rare", "seen")
 
     def __init__(self) -> None:
+        self.start_over()
+
+    def start_over(self) -> None:
         self.captured = self.condition_false = self.rate_limited = 0
         self.condition_error = self.evaluation_budget = self.over_budget = self.deadline = 0
         self.queue_full = self.hit_limit = self.re_entrant = self.sensor_error = 0
         self.rare = 0
-        """The sum of the endings of `RARE`, so that a hit's number is a short sum."""
+        """The sum of the endings but the first three, so that a hit's number is a short sum."""
+        self.seen = 0
+        """Hits whose condition was asked."""
 
     def hits(self) -> int:
         return self.captured + self.condition_false + self.rate_limited + self.rare
@@ -83,46 +95,45 @@ class ProbeHits:
         self.room = room
         rule = room.redactor.name_rule
         self.condition = expressions.compile(probe.condition, rule) if probe.condition else None
-        self.parts = [part if isinstance(part, str) else expressions.compile(part, rule) for part in probe.template or ()]
+        self.parts = [
+            part if isinstance(part, str) else expressions.compile(part, rule)
+            for part in probe.template or ()
+        ]
         self.watches = [(watch, expressions.compile(watch.expression, rule)) for watch in probe.watches or ()]
-        self.outside: tuple[str, ...] = ()
-        """Names that expressions use and that are globals where the probe is armed."""
+        self.scope: Callable[[FrameType], Mapping[str, Any]] | None = None
+        """What expressions see of a frame; None where its locals are all they use."""
         self.shed_because = ""
         self.last_error: ExpressionError | None = None
+        self.tally = Tally()
+        self.rate = Rate(probe.rate)
         self.start_over()
         self.fire: Fire = _KINDS[probe.kind](self)
 
     def start_over(self) -> None:
         """Count from nothing: at first, and in a forked child, which is an instance of its own."""
         probe = self.probe
-        self.tally = Tally()
+        self.tally.start_over()
+        self.rate.start_over()
         self.since = native.time_ns()
         self.left = probe.hit_limit if probe.hit_limit and probe.kind != "counter" else sys.maxsize
-        self.rate = Rate(probe.rate)
-        self.seen = 0
         self.cost_ns = 0
         self.resting_lines = 0
         self._unobserved = 0.0
         self._resting_since = 0.0
 
     def bind(self, codes: list[CodeType]) -> None:
-        """Learn which names are local to the code objects the probe is armed on."""
+        """Learn which names are local to the code objects the probe is to be armed on. Call it before arming."""
         compiled = [self.condition, *self.parts, *(expression for _, expression in self.watches)]
         names = {name for each in compiled if isinstance(each, expressions.Compiled) for name in each.names}
         local = [{*code.co_varnames, *code.co_cellvars, *code.co_freevars} for code in codes]
-        self.outside = tuple(sorted(name for name in names if not all(name in some for some in local)))
+        outside = sorted(name for name in names if not all(name in some for some in local))
+        self.scope = _locals_and_globals(outside) if outside else None
+        self.fire = _KINDS[self.probe.kind](self)
 
     @property
     def exhausted(self) -> bool:
         """Whether the hit limit is used up."""
         return self.left <= 0
-
-    def scope(self, frame: FrameType) -> Mapping[str, Any]:
-        """The names expressions can see in a frame: its locals, then its globals."""
-        if not self.outside:
-            return frame.f_locals
-        local, more = frame.f_locals, frame.f_globals
-        return {**{name: more[name] for name in self.outside if name in more}, **local}
 
     def book(self, ns: int) -> bool:
         """Account for work; True when the process has none left, so that the line had better be switched off."""
@@ -188,54 +199,59 @@ class ProbeHits:
         return capture
 
 
+def _locals_and_globals(outside: list[str]) -> Callable[[FrameType], Mapping[str, Any]]:
+    """A scope for expressions that also use these globals."""
+
+    def scope(frame: FrameType) -> Mapping[str, Any]:
+        more = frame.f_globals
+        return {**{name: more[name] for name in outside if name in more}, **frame.f_locals}
+
+    return scope
+
+
 # ---------------------------------------------------------------- gates
+#
+# Everything below down to "writing" runs on lines that may be hit a million times a second. Names are bound outside the
+# functions, and one function does what several would do elsewhere, because a call costs as much as a gate.
 
 
 def _counting(hits: ProbeHits) -> Fire:
     """A counter: without a condition it is the count and nothing else."""
-    if hits.condition is not None:
-        return _conditional(hits, _count_true(hits))
-    busy = hits.room.busy
+    tally, busy = hits.tally, hits.room.busy
+
+    def count(frame: FrameType, now: float) -> bool:
+        tally.captured += 1
+        return False
 
     def fire(frame: FrameType | None = None) -> bool:
-        tally = hits.tally
         if _get_ident() in busy:
             return _rare(tally, "re_entrant")
         count = tally.captured = tally.captured + 1
         return not count % LIMITED_EVERY and hits.book(LIMITED_EVERY * LIMITED_NS)
 
-    return fire
+    return fire if hits.condition is None else _conditional(hits, hits.condition, count)
 
 
-def _count_true(hits: ProbeHits) -> Callable[[FrameType], bool]:
-    def count(frame: FrameType) -> bool:
-        hits.tally.captured += 1
-        return False
-
-    return count
-
-
-def _recording(keep: Callable[[ProbeHits, FrameType], Any], booked_every: int) -> Callable[[ProbeHits], Fire]:
+def _recording(keep: Callable[[ProbeHits], Keep], booked_every: int) -> Callable[[ProbeHits], Fire]:
     """A kind that keeps something of each hit that passes its gates."""
 
     def build(hits: ProbeHits) -> Fire:
-        record = _recorder(hits, keep, booked_every)
-        if hits.condition is not None:
-            return _conditional(hits, _limited(hits, record))
-        return _limiter_first(hits, record)
+        record = _recorder(hits, keep(hits), booked_every)
+        if hits.condition is None:
+            return _limiter_first(hits, record)
+        return _conditional(hits, hits.condition, _limited(hits, record))
 
     return build
 
 
-def _limiter_first(hits: ProbeHits, record: Callable[[FrameType, float], bool]) -> Fire:
-    busy = hits.room.busy
+def _limiter_first(hits: ProbeHits, record: Then) -> Fire:
+    tally, busy, rate = hits.tally, hits.room.busy, hits.rate
 
     def fire(frame: FrameType | None = None) -> bool:
         if _get_ident() in busy:
-            return _rare(hits.tally, "re_entrant")
+            return _rare(tally, "re_entrant")
         now = _monotonic()
-        if now < hits.rate.until:
-            tally = hits.tally
+        if now < rate.until:
             count = tally.rate_limited = tally.rate_limited + 1
             return not count % LIMITED_EVERY and hits.book(LIMITED_EVERY * LIMITED_NS)
         return record(frame or _getframe(2), now)
@@ -243,50 +259,55 @@ def _limiter_first(hits: ProbeHits, record: Callable[[FrameType, float], bool]) 
     return fire
 
 
-def _limited(hits: ProbeHits, record: Callable[[FrameType, float], bool]) -> Callable[[FrameType], bool]:
-    def limit(frame: FrameType) -> bool:
-        now = _monotonic()
-        if now < hits.rate.until:
-            hits.tally.rate_limited += 1
+def _limited(hits: ProbeHits, record: Then) -> Then:
+    tally, rate = hits.tally, hits.rate
+
+    def limit(frame: FrameType, now: float) -> bool:
+        if now < rate.until:
+            tally.rate_limited += 1
             return False
         return record(frame, now)
 
     return limit
 
 
-def _conditional(hits: ProbeHits, then: Callable[[FrameType], bool]) -> Fire:
+def _conditional(hits: ProbeHits, condition: expressions.Compiled, then: Then) -> Fire:
     """The gates in front of a condition, the condition, and what follows when it holds."""
-    assert hits.condition is not None
-    evaluate, busy, room = hits.condition.evaluate, hits.room.busy, hits.room
-
-    def decide(frame: FrameType) -> bool:
-        try:
-            holds = evaluate(hits.scope(frame))
-        except BudgetExceeded:
-            return _rare(hits.tally, "evaluation_budget")
-        except ExpressionError as error:
-            hits.last_error = error
-            return _rare(hits.tally, "condition_error")
-        if holds:
-            return then(frame)
-        hits.tally.condition_false += 1
-        return False
+    tally, busy, budget = hits.tally, hits.room.busy, hits.room.budget
+    evaluate, scope = condition.holds, hits.scope
 
     def fire(frame: FrameType | None = None) -> bool:
         if _get_ident() in busy:
-            return _rare(hits.tally, "re_entrant")
-        if room.budget.balance < 0:
-            _rare(hits.tally, "evaluation_budget")
+            return _rare(tally, "re_entrant")
+        if budget.balance < 0:
+            _rare(tally, "evaluation_budget")
             return True
-        seen = hits.seen = hits.seen + 1
-        if seen % EVALUATED_EVERY:
-            return decide(frame or _getframe(2))
-        before, booked = _thread_time_ns(), hits.cost_ns
-        off = decide(frame or _getframe(2))
-        spent = _thread_time_ns() - before - (hits.cost_ns - booked)
-        return hits.book(EVALUATED_EVERY * (max(0, spent) + DISPATCH_NS)) or off
+        seen = tally.seen = tally.seen + 1
+        if not seen % EVALUATED_EVERY:
+            return _timed(hits, decide, frame or _getframe(2))
+        return decide(frame or _getframe(2))
+
+    def decide(frame: FrameType) -> bool:
+        try:
+            if evaluate(scope(frame) if scope else frame.f_locals):
+                return then(frame, _monotonic())
+        except BudgetExceeded:
+            return _rare(tally, "evaluation_budget")
+        except ExpressionError as error:
+            hits.last_error = error
+            return _rare(tally, "condition_error")
+        tally.condition_false += 1
+        return False
 
     return fire
+
+
+def _timed(hits: ProbeHits, decide: Callable[[FrameType], bool], frame: FrameType) -> bool:
+    """One decision, booked for all of its sample; what a capture within it cost is booked there."""
+    began, booked = _thread_time_ns(), hits.cost_ns
+    off = decide(frame)
+    spent = _thread_time_ns() - began - (hits.cost_ns - booked)
+    return hits.book(EVALUATED_EVERY * (max(0, spent) + DISPATCH_NS)) or off
 
 
 def _rare(tally: Tally, ending: str) -> bool:
@@ -298,69 +319,76 @@ def _rare(tally: Tally, ending: str) -> bool:
 # ---------------------------------------------------------------- keeping
 
 
-def _recorder(
-    hits: ProbeHits, keep: Callable[[ProbeHits, FrameType], Any], booked_every: int
-) -> Callable[[FrameType, float], bool]:
+def _recorder(hits: ProbeHits, keep: Keep, booked_every: int) -> Then:
     """Keeps a hit whose gates are passed, unless the process's budget or the probe's hit limit is used up."""
-    room = hits.room
-
-    def put(frame: FrameType, now: float, number: int, began: int) -> int:
-        """Keep it; the thread time it took, when that was to be measured."""
-        here = context.current()
-        payload = keep(hits, frame)
-        cost = _thread_time_ns() - began + DISPATCH_NS if began else 0
-        record = (hits, number, native.time_ns(), now, here, payload, cost)
-        if room.outbox.offer(record):
-            hits.tally.captured += 1
-        else:
-            _rare(hits.tally, "queue_full")
-        return cost
+    room, tally, rate, budget = hits.room, hits.tally, hits.rate, hits.room.budget
+    busy, guarded = room.busy, room.guarded
 
     def record(frame: FrameType, now: float) -> bool:
-        tally = hits.tally
-        if room.budget.balance < 0:
+        if budget.balance < 0:
             _rare(tally, "over_budget")
             return True
         left = hits.left = hits.left - 1
         if left < 0:
             _rare(tally, "hit_limit")
             return True
-        hits.rate.take(now)
         number = tally.captured + tally.condition_false + tally.rate_limited + tally.rare + 1
-        ident = _get_ident()
-        room.busy.add(ident)
+        began = 0 if number % booked_every else _thread_time_ns()
+        rate.take(now)
+        if guarded:
+            busy.add(_get_ident())
         try:
-            cost = put(frame, now, number, 0 if number % booked_every else _thread_time_ns())
+            payload = keep(frame)
         finally:
-            room.busy.discard(ident)
-        return (cost > 0 and hits.book(cost * booked_every)) or left == 0
+            if guarded:
+                busy.discard(_get_ident())
+        here = context.current()
+        cost = _thread_time_ns() - began + DISPATCH_NS if began else 0
+        if room.outbox.offer((hits, number, _time_ns(), now, here, payload, cost)):
+            tally.captured += 1
+        else:
+            _rare(tally, "queue_full")
+        return left == 0 or (cost > 0 and hits.book(cost * booked_every))
 
     return record
 
 
-def _keep_values(hits: ProbeHits, frame: FrameType) -> Any:
-    scope = hits.scope(frame)
-    return [_value(part, scope, hits.probe.limits) for part in hits.parts if not isinstance(part, str)]
+def _values(hits: ProbeHits) -> Keep:
+    """Keeps the values of the template's expressions."""
+    scope, limits = hits.scope, hits.probe.limits
+    compiled = [part for part in hits.parts if not isinstance(part, str)]
+
+    def keep(frame: FrameType) -> list[Any]:
+        names = scope(frame) if scope else frame.f_locals
+        return [_value(each, names, limits) for each in compiled]
+
+    return keep
 
 
-def _keep_frames(hits: ProbeHits, frame: FrameType) -> Any:
-    limits = hits.probe.limits
-    deadline = _monotonic() + limits.deadline_ms / 1e3
-    copied = snapshots.copy_frames(frame, limits, variables=hits.probe.variables, deadline=deadline)
-    if not hits.watches and not hits.parts:
-        return copied, (), []
-    scope = hits.scope(frame)
-    watched = [_value(expression, scope, watch.limits or limits) for watch, expression in hits.watches]
-    return copied, watched, _keep_values(hits, frame)
+def _frames(hits: ProbeHits) -> Keep:
+    """Keeps the stack with its variables, the watches, and a message's values if there is one."""
+    limits, variables = hits.probe.limits, hits.probe.variables
+    deadline_s = limits.deadline_ms / 1e3
+    values = _values(hits)
+
+    def keep(frame: FrameType) -> tuple[Any, list[Any], list[Any]]:
+        copied = snapshots.copy_frames(frame, limits, variables=variables, deadline=_monotonic() + deadline_s)
+        if not hits.watches:
+            return copied, [], values(frame) if hits.parts else []
+        names = hits.scope(frame) if hits.scope else frame.f_locals
+        watched = [_value(compiled, names, watch.limits or limits) for watch, compiled in hits.watches]
+        return copied, watched, values(frame) if hits.parts else []
+
+    return keep
 
 
-def _value(compiled: Any, scope: Mapping[str, Any], limits: wire.Limits) -> Any:
+def _value(compiled: expressions.Compiled, names: Mapping[str, Any], limits: wire.Limits) -> Any:
     """The value of an expression as it is now, or the error it is instead."""
     try:
-        value = compiled.evaluate(scope)
+        value = compiled.evaluate(names)
     except (ExpressionError, BudgetExceeded) as error:
         return error
-    if id(type(value)) in _ATOMS:
+    if id(type(value)) in LEAF_IDS:
         return value
     return snapshots.copy_value(value, limits, deadline=_monotonic() + limits.deadline_ms / 1e3)
 
@@ -377,7 +405,9 @@ def _write_message(hits: ProbeHits, capture: wire.Capture, values: list[Any]) ->
             continue
         written, cut = _write_value(hits, part, next(kept))
         cuts.update(cut)
-        texts.append(messages.text_of(written))
+        asked = part.conversion or part.spec
+        formatted = expressions.lift_text(written, part.conversion, part.spec) if asked else None
+        texts.append(messages.text_of(written) if formatted is None else formatted)
     message = hits.room.redactor.mask("".join(texts))
     capture.message = message[: messages.LONGEST]
     if len(message) > messages.LONGEST:
@@ -423,8 +453,8 @@ def _pipe(probe: wire.Probe, message: str) -> None:
 
 _KINDS: dict[str, Callable[[ProbeHits], Fire]] = {
     "counter": _counting,
-    "logpoint": _recording(_keep_values, LOGGED_EVERY),
-    "snapshot": _recording(_keep_frames, 1),
+    "logpoint": _recording(_values, LOGGED_EVERY),
+    "snapshot": _recording(_frames, 1),
 }
 """How each kind answers a hit; a kind that is not here is refused when it is armed."""
 _WRITERS: dict[str, Callable[[ProbeHits, wire.Capture, Any], None]] = {

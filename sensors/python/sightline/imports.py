@@ -1,8 +1,8 @@
 """Tells when a module somebody waits for has been imported, without a change to how it is imported.
 
-While nobody waits, nothing of ours is on `sys.meta_path`. While somebody does, a finder that finds nothing itself looks at
-each module's name; only for a module that may be the one does it ask the other finders, as the import system would, and
-gives that module's own loader a last step. Type and identity of loader, spec and module stay what they were.
+While nobody waits, nothing of ours is on `sys.meta_path`. While somebody does, a finder that finds nothing itself
+looks at each module's name; only for a module that may be the one does it ask the other finders, as the import system
+would, and gives that module's own loader a last step. Type and identity of loader, spec and module stay what they were.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ class ImportWatch:
 
     def install(self) -> None:
         if not self.installed:
-            sys.meta_path.insert(0, self)  # type: ignore[arg-type]
+            sys.meta_path.insert(0, self)
 
     def uninstall(self) -> None:
-        sys.meta_path[:] = [finder for finder in sys.meta_path if finder is not self]  # type: ignore[comparison-overlap]
+        sys.meta_path[:] = [finder for finder in sys.meta_path if finder is not self]
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
@@ -43,10 +43,12 @@ class ImportWatch:
             self._add_last_step(spec.loader)
         return spec
 
-    def _ask_the_others(self, name: str, path: Sequence[str] | None, target: ModuleType | None) -> ModuleSpec | None:
+    def _ask_the_others(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None
+    ) -> ModuleSpec | None:
         for finder in list(sys.meta_path):
             find = getattr(finder, "find_spec", None)
-            if finder is self or find is None:  # type: ignore[comparison-overlap]
+            if finder is self or find is None:
                 continue
             spec: ModuleSpec | None = find(name, path, target)
             if spec is not None:

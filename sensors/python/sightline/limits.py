@@ -29,11 +29,16 @@ class Rate:
     def __init__(self, rate: float) -> None:
         self._interval = 1 / rate if rate > 0 else 0.0
         self._tolerance = max(0.0, 1.0 - self._interval)
-        self.until = 0.0 if rate > 0 else float("inf")
+        self.start_over()
+
+    def start_over(self) -> None:
+        """Forget what passed."""
+        self.until = 0.0 if self._interval else float("inf")
 
     def take(self, now: float) -> None:
         """Count one hit that passed at ``now``."""
-        self.until = max(self.until, now - self._tolerance) + self._interval
+        until, earliest = self.until, now - self._tolerance
+        self.until = (until if until > earliest else earliest) + self._interval
 
 
 class Budget:
@@ -41,7 +46,11 @@ class Budget:
 
     def __init__(self, share: float = DEFAULT_SHARE) -> None:
         self.share = share
-        self.balance = int(share * SAVED_UP_S * 1e9)
+        self.start_over()
+
+    def start_over(self) -> None:
+        """Begin with one burst saved up, as a new process does."""
+        self.balance = int(self.share * SAVED_UP_S * 1e9)
         """In ns; below zero nothing more is evaluated or captured until it has been refilled."""
         self.total = 0
         self._filled_at = native.monotonic()

@@ -40,7 +40,9 @@ def _first_resume(code: CodeType) -> int:
     return -2
 
 
-def tree(code: CodeType, lineage: tuple[CodeType, ...] = ()) -> Iterator[tuple[CodeType, tuple[CodeType, ...]]]:
+def tree(
+    code: CodeType, lineage: tuple[CodeType, ...] = ()
+) -> Iterator[tuple[CodeType, tuple[CodeType, ...]]]:
     """``code`` and every code object within it, each with those it lies in, outermost first."""
     yield code, lineage
     for const in code.co_consts:

@@ -30,7 +30,8 @@ class Found:
 
     def places(self) -> list[wire.ResolvedPlace]:
         return [
-            wire.ResolvedPlace(self.file, spot.line, spot.code.co_qualname, self.source_hash) for spot in self.spots
+            wire.ResolvedPlace(self.file, spot.line, spot.code.co_qualname, self.source_hash)
+            for spot in self.spots
         ]
 
 
@@ -75,7 +76,9 @@ class Locator:
             raise NotImportedYet(f"No module has been imported from {wanted} in this process yet.")
         if len(by_file) > 1:
             some = ", ".join(sorted(by_file)[:5])
-            raise LocationError("ambiguous_path", f"{wanted} fits {len(by_file)} files here: {some}. Give more of it.")
+            raise LocationError(
+                "ambiguous_path", f"{wanted} fits {len(by_file)} files here: {some}. Give more of it."
+            )
         return next(iter(by_file.values()))
 
     def _holders(self, found: list[ModuleType], line: int, path: str) -> tuple[heap.Codes, list[Spot]]:
@@ -88,7 +91,9 @@ class Locator:
                 for code in heap.running(module):
                     codes.add_code(self._original(code))
             spots = _spots_at(codes, line)
-            if not spots and not expected:  # not in the cache: compiling stalls other threads, so only where it matters
+            if (
+                not spots and not expected
+            ):  # compiling stalls other threads: only when the import cache has nothing
                 expected = _holding(linetables.compiled(path), line)
             if expected <= {_identity(spot.code) for spot in spots}:
                 break
@@ -102,7 +107,12 @@ class Locator:
         body = linetables.compiled(path)
         everything = list(linetables.tree(body)) if body else []
         possible = {each for code in codes for each in linetables.lines_of(code)}
-        once = {each for code, _ in everything if not linetables.is_function(code) for each in linetables.lines_of(code)}
+        once = {
+            each
+            for code, _ in everything
+            if not linetables.is_function(code)
+            for each in linetables.lines_of(code)
+        }
         if line in once and line not in possible:
             return LocationError(
                 "already_ran",
@@ -127,7 +137,9 @@ class Locator:
         name, _, qualname = text.partition(":")
         module = sys.modules.get(name)
         if not qualname:
-            raise LocationError("location_incomplete", f"{text} names no function: write `module:qualified.name`.")
+            raise LocationError(
+                "location_incomplete", f"{text} names no function: write `module:qualified.name`."
+            )
         if type(module) is not ModuleType and not isinstance(module, ModuleType):
             raise NotImportedYet(f"The module {name} has not been imported in this process yet.")
         codes = heap.Codes()
@@ -139,7 +151,9 @@ class Locator:
                 spots = [_spot(codes, code, linetables.first_line_of(code)) for code in chosen]
                 _wait_for_functions(spots, [module])
                 return Found(path, spots[0].line, spots, source_hash(path))
-        raise LocationError("no_such_function", f"{name} has no function {qualname}.{_similar(codes, qualname)}")
+        raise LocationError(
+            "no_such_function", f"{name} has no function {qualname}.{_similar(codes, qualname)}"
+        )
 
 
 def _wait_for_functions(spots: list[Spot], found: list[ModuleType]) -> None:
@@ -149,7 +163,12 @@ def _wait_for_functions(spots: list[Spot], found: list[ModuleType]) -> None:
     """
     for spot in spots:
         made_by_body = not any(map(linetables.is_function, spot.lineage))
-        if linetables.is_function(spot.code) and made_by_body and not spot.functions and any(map(_body_runs, found)):
+        if (
+            linetables.is_function(spot.code)
+            and made_by_body
+            and not spot.functions
+            and any(map(_body_runs, found))
+        ):
             raise NotImportedYet(f"{spot.code.co_filename} is still being run for the first time.")
 
 
@@ -177,7 +196,7 @@ def normalised(path: str) -> str:
 def ends_with(path: str, wanted: str) -> bool:
     """Whether ``wanted`` is ``path`` or ends it at a folder's boundary."""
     wanted = wanted.replace("\\", "/").removeprefix("./")
-    return path == wanted or path.endswith("/" + wanted.lstrip("/")) and not wanted.startswith("/")
+    return path == wanted or (not wanted.startswith("/") and path.endswith("/" + wanted))
 
 
 def source_hash(path: str) -> str:
@@ -227,5 +246,3 @@ def _similar(codes: heap.Codes, qualname: str) -> str:
     last = qualname.rpartition(".")[2]
     near = sorted({code.co_qualname for code in codes if code.co_name == last})[:3]
     return f" Did you mean {' or '.join(near)}?" if near else ""
-
-

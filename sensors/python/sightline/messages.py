@@ -1,6 +1,8 @@
-"""One line of text from captured values, for a logpoint's message: short, and only from what has been cut and redacted."""
+"""One line of text from captured values: short, and only from what has been cut and redacted."""
 
 from __future__ import annotations
+
+from msgspec import UNSET
 
 from . import wire
 
@@ -9,21 +11,25 @@ LONGEST = 4096
 SHOWN = 5
 """Elements of a container that a message spells out."""
 _DEEPEST = 2
-_BRACKETS = {"list": "[]", "tuple": "()", "set": "{}", "frozenset": "{}"}
+_BRACKETS = {"tuple": ("(", ")"), "set": ("{", "}"), "frozenset": ("{", "}")}
 
 
 def text_of(value: wire.Value, *, quoted: bool = False, depth: int = _DEEPEST) -> str:
     """A value as a message shows it: text bare (``quoted`` inside containers), containers by their first elements."""
     if value.redacted is not None:
         return f"[withheld: {value.redacted}]"
-    if value.value is not wire.UNSET:
+    if value.value is not UNSET:
         return _scalar(value, quoted)
     if depth > 0 and value.items is not None:
-        opening, closing = _BRACKETS.get(value.type, "[]")
-        return f"{opening}{_joined([text_of(each, quoted=True, depth=depth - 1) for each in value.items[:SHOWN]], value)}{closing}"
+        shown = [text_of(each, quoted=True, depth=depth - 1) for each in value.items[:SHOWN]]
+        opening, closing = _BRACKETS.get(value.type, ("[", "]"))
+        return f"{opening}{_joined(shown, value)}{closing}"
     if depth > 0 and value.entries is not None:
         pairs = value.entries[:SHOWN]
-        shown = [f"{text_of(key, quoted=True)}: {text_of(each, quoted=True, depth=depth - 1)}" for key, each in pairs]
+        shown = [
+            f"{text_of(key, quoted=True)}: {text_of(each, quoted=True, depth=depth - 1)}"
+            for key, each in pairs
+        ]
         return f"{{{_joined(shown, value)}}}"
     if depth > 0 and value.fields is not None:
         fields = list(value.fields.items())[:SHOWN]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 _KNOWN = {
     "coverage": "coverage.py",
@@ -27,7 +28,10 @@ def present() -> list[str]:
 
 
 def _monitoring_tools() -> list[str]:
-    if sys.version_info < (3, 12):
+    monitoring: Any = getattr(sys, "monitoring", None)
+    if monitoring is None:
         return []
-    tools = {number: sys.monitoring.get_tool(number) for number in range(6)}
-    return [f"sys.monitoring {number}: {name}" for number, name in tools.items() if name and name != "sightline"]
+    tools = {number: monitoring.get_tool(number) for number in range(6)}
+    return [
+        f"sys.monitoring {number}: {name}" for number, name in tools.items() if name and name != "sightline"
+    ]

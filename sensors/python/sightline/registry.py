@@ -157,7 +157,9 @@ class Registry:
         probe = entry.probe
         try:
             if probe.kind not in KINDS:
-                raise CannotArm("unsupported_kind", f"This sensor does not know probes of the kind {probe.kind}.")
+                raise CannotArm(
+                    "unsupported_kind", f"This sensor does not know probes of the kind {probe.kind}."
+                )
             hits = entry.hits or ProbeHits(probe, self._room)
             found = self._locator.locate(probe.location)
             self._arm_all(entry, hits, found)
@@ -189,7 +191,9 @@ class Registry:
             said.append("The file here is not the text in which this line was chosen.")
         if self.engine.late:
             said.append(self.engine.late)
-        entry.becomes("armed", "source_differs" if differs else "armed", " ".join(said), places=found.places())
+        entry.becomes(
+            "armed", "source_differs" if differs else "armed", " ".join(said), places=found.places()
+        )
 
     def _disarm(self, entry: Entry) -> None:
         if entry.hits is not None:
@@ -212,7 +216,9 @@ class Registry:
         elif entry.hits is not None and entry.hits.exhausted:
             self._disarm(entry)
             limit = entry.probe.hit_limit
-            entry.becomes("removed", "hit_limit", f"It has made the {limit} captures it may make on one instance.")
+            entry.becomes(
+                "removed", "hit_limit", f"It has made the {limit} captures it may make on one instance."
+            )
         elif entry.hits is not None and entry.hits.shed_because:
             self._disarm(entry)
             entry.becomes("paused", "over_budget", entry.hits.shed_because)
@@ -297,5 +303,3 @@ def _places(found: Found) -> str:
     names = [spot.code.co_qualname for spot in found.spots]
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     return f"line {found.line} of {', '.join(names[:3])}{more}"
-
-

@@ -1,8 +1,8 @@
-"""`sightline-run COMMAND…`: the command as it is, with the sensor in every Python process it becomes that serves something.
+"""`sightline-run COMMAND…`: the command as it is, with the sensor in every Python process that serves something.
 
-The folder ``bootstrap`` goes first on PYTHONPATH, so each interpreter started below runs our `sitecustomize`. It decides by the
-process's own command line: most start the sensor; the masters of pre-fork servers and the parents of reloaders wait for their
-children; installers and the helpers of `multiprocessing` are left alone.
+The folder ``bootstrap`` goes first on PYTHONPATH, so each interpreter started below runs our `sitecustomize`, which
+decides by the process's own command line: most start the sensor; the masters of pre-fork servers and the parents of reloaders
+wait for their children; installers and the helpers of `multiprocessing` are left alone.
 """
 
 from __future__ import annotations
@@ -20,7 +20,21 @@ from .errors import SightlineError
 BOOTSTRAP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "bootstrap")
 Part = Literal["serves", "supervises", "helps"]
 
-_HELPERS = frozenset({"pip", "pip3", "uv", "poetry", "pipenv", "pipx", "virtualenv", "venv", "ensurepip", "sightline-run", "sightline"})
+_HELPERS = frozenset(
+    {
+        "pip",
+        "pip3",
+        "uv",
+        "poetry",
+        "pipenv",
+        "pipx",
+        "virtualenv",
+        "venv",
+        "ensurepip",
+        "sightline-run",
+        "sightline",
+    }
+)
 _TRACKERS = re.compile(r"from multiprocessing\.(resource_tracker|semaphore_tracker) import")
 _FORK_SERVER = re.compile(r"from multiprocessing\.forkserver import")
 _POOLS_IN_THE_MAIN_PROCESS = ("solo", "threads", "gevent", "eventlet")
@@ -35,7 +49,7 @@ def main() -> NoReturn:
     environ = {**os.environ, **{PREFIX + name.upper(): value for name, value in options.items()}}
     environ["PYTHONPATH"] = os.pathsep.join(filter(None, [BOOTSTRAP, os.environ.get("PYTHONPATH", "")]))
     try:
-        os.execvpe(command[0], command, environ)
+        os.execvpe(command[0], command, environ)  # noqa: S606 (the command is the user's own)
     except OSError as error:
         sys.stderr.write(f"sightline-run: {command[0]}: {error.strerror}\n")
         sys.exit(127 if isinstance(error, FileNotFoundError) else 126)
@@ -44,9 +58,8 @@ def main() -> NoReturn:
 def usage() -> str:
     """What `sightline-run --help` prints."""
     lines = [f"  --{name:<14}{meaning}" for name, meaning in SETTINGS.items()]
-    return "\n".join(
-        ["usage: sightline-run [--setting value ...] command [argument ...]", "", *lines, "", "Each is also a variable, as SIGHTLINE_SERVICE.", ""]
-    )
+    first = "usage: sightline-run [--setting value ...] command [argument ...]"
+    return "\n".join([first, "", *lines, "", "Each is also a variable, as SIGHTLINE_SERVICE.", ""])
 
 
 def _split(arguments: list[str]) -> tuple[dict[str, str] | None, list[str]]:
@@ -120,7 +133,9 @@ def _supervises(program: str, arguments: list[str], environ: Mapping[str, str]) 
             pool = _option(arguments, "--pool", "-P") or "prefork"
             return "worker" in arguments and pool not in _POOLS_IN_THE_MAIN_PROCESS
         case "manage.py" | "django-admin" | "django":
-            return arguments[:1] == ["runserver"] and "--noreload" not in arguments and "RUN_MAIN" not in environ
+            return (
+                arguments[:1] == ["runserver"] and "--noreload" not in arguments and "RUN_MAIN" not in environ
+            )
         case "flask":
             reloads = "--reload" in arguments or ("--debug" in arguments and "--no-reload" not in arguments)
             return "run" in arguments and reloads and "WERKZEUG_RUN_MAIN" not in environ

@@ -67,11 +67,13 @@ class Sensor:
         self.instance_id = str(uuid7(self.started_at))
 
     def _init_parts(self) -> None:
-        self.engine = engines.NoEngine("The sensor is disabled.") if self.config.disabled else engines.choose()
+        self.engine = (
+            engines.NoEngine("The sensor is disabled.") if self.config.disabled else engines.choose()
+        )
         self.outbox = outbox.Outbox()
         self.budget = Budget(self.config.budget)
         self.breaker = Breaker(self.budget)
-        self.room = Room(self.outbox, self.budget, Redactor())
+        self.room = Room(self.outbox, self.budget, Redactor(), guarded=self.engine.name == "rewriting")
         self.registry = Registry(self.engine, self.room, self.breaker)
         self.sources = Sources(self.config.roots, self.engine.original)
         self._terms: tuple[wire.RedactionRules, bytes] | None = None
@@ -110,7 +112,7 @@ class Sensor:
             self.registry.lock.release()
 
     def after_fork_in_child(self) -> None:
-        """A new instance: own id, own counts, own thread, own connection; what was armed stays armed until it is told."""
+        """A new instance with its own id, counts, thread and connection; what was armed stays so until it is told."""
         abandoned, self._pump = self._pump, None
         if abandoned is not None:
             abandoned.abandon()
@@ -127,7 +129,7 @@ class Sensor:
 
     def _count_from_nothing(self) -> None:
         self.outbox = self.room.outbox = outbox.Outbox()
-        self.budget = self.room.budget = Budget(self.config.budget)
+        self.budget.start_over()
         self.breaker = Breaker(self.budget)
         self.registry.start_over(self.breaker)
         self._thread_time = 0
@@ -148,7 +150,9 @@ class Sensor:
             host=socket.gethostname(),
             pid=os.getpid(),
             started_at=self.started_at,
-            runtime=wire.Runtime(sys.implementation.name, platform.python_version(), platform.platform(terse=True)),
+            runtime=wire.Runtime(
+                sys.implementation.name, platform.python_version(), platform.platform(terse=True)
+            ),
             sensor_version=__version__,
             engine=wire.Engine(self.engine.name, self.engine.reason),
             commit=config.commit,
@@ -236,7 +240,8 @@ class Sensor:
             "roots": ", ".join(self.config.roots),
             "budget": f"{self.budget.share:.1%} of a core; {self.breaker.share:.2%} used lately",
             "breaker": self.breaker.sentence or "closed",
-            "probes": ", ".join(f"{entry.probe.id}: {entry.status.state}" for entry in self.registry) or "none",
+            "probes": ", ".join(f"{entry.probe.id}: {entry.status.state}" for entry in self.registry)
+            or "none",
         }
         return facts
 

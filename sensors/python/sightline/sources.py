@@ -23,7 +23,9 @@ _NOT_OURS = frozenset({"site-packages", "dist-packages", "node_modules", "__pyca
 class Sources:
     """The source of one process, as far as it may be shown. ``original`` undoes what an engine put in place."""
 
-    def __init__(self, roots: tuple[str, ...], original: Callable[[CodeType], CodeType] = lambda code: code) -> None:
+    def __init__(
+        self, roots: tuple[str, ...], original: Callable[[CodeType], CodeType] = lambda code: code
+    ) -> None:
         self._roots = tuple(normalised(root) for root in roots)
         self._original = original
 
@@ -34,7 +36,7 @@ class Sources:
     def files(self) -> wire.Files:
         """Every Python file under the roots, by its path as `source` takes it."""
         loaded = {path: module for module in modules() if (path := file_of(module))}
-        entries = []
+        entries: list[wire.FileEntry] = []
         for path in self._walk():
             if len(entries) >= MOST_FILES:
                 return wire.Files(entries, truncated=True)
@@ -59,7 +61,9 @@ class Sources:
     def _candidates(self, wanted: str) -> dict[str, ModuleType | None]:
         """Files that ``wanted`` names, or ends; a loaded one wins over one that is merely there."""
         wanted = wanted.replace("\\", "/")
-        loaded = {path: module for module in modules() if (path := file_of(module)) and ends_with(path, wanted)}
+        loaded = {
+            path: module for module in modules() if (path := file_of(module)) and ends_with(path, wanted)
+        }
         if wanted in loaded:
             return {wanted: loaded[wanted]}
         if loaded:
@@ -72,9 +76,13 @@ class Sources:
                 subfolders[:] = sorted(
                     name
                     for name in subfolders
-                    if name not in _NOT_OURS and not name.startswith(".") and not _is_environment(folder, name)
+                    if name not in _NOT_OURS
+                    and not name.startswith(".")
+                    and not _is_environment(folder, name)
                 )
-                yield from (normalised(os.path.join(folder, name)) for name in sorted(names) if name.endswith(".py"))
+                yield from (
+                    normalised(os.path.join(folder, name)) for name in sorted(names) if name.endswith(".py")
+                )
 
     def _read(self, path: str, module: ModuleType | None) -> wire.Source | wire.Failure:
         try:

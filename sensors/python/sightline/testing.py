@@ -5,8 +5,8 @@
         checkout(order)
         assert [capture.message for capture in gateway.captures(probe)] == ["total 12"]
 
-Everything the sensor would do on its own thread happens when the gateway is asked. Messages pass through their encoded form,
-so what a test sees is what a server would.
+Everything the sensor would do on its own thread happens when the gateway is asked. Messages pass through their encoded
+form, so what a test sees is what a server would.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Gateway:
         """Place a probe and give its id.
 
         ``asked`` are the fields of `wire.Probe`, with ``file`` and ``line`` or ``function`` for its location, and with
-        expressions as text: ``condition="amount > 10"``, ``template="at {amount}"``, ``watches={"total": "order.total"}``.
+        expressions as text: ``condition="amount > 10"``, ``template="at {amount}"``, ``watches={"sum": "order.total"}``.
         """
         probe = _probe(f"prb_{next(self._numbers)}", kind, **asked)
         self._probes[probe.id] = probe

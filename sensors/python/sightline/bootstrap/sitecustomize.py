@@ -1,4 +1,4 @@
-"""Put first on PYTHONPATH by `sightline-run`: starts the sensor before the program, after any sitecustomize of its own."""
+"""Put first on PYTHONPATH by `sightline-run`: runs the sitecustomize it hides, then starts the sensor."""
 
 import os
 import sys
@@ -23,7 +23,7 @@ def _run_the_next_sitecustomize() -> None:
 def _start() -> None:
     try:
         from sightline.run import start_in_this_process
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 (the program must run, with or without us)
         sys.stderr.write(f"sightline: not started: {error}\n")
     else:
         start_in_this_process()

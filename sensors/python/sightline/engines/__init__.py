@@ -43,7 +43,9 @@ def choose() -> Engine:
     if sys.implementation.name != "cpython":
         return NoEngine(f"Lines can be watched on CPython only, and this is {sys.implementation.name}.")
     if not getattr(sys, "_is_gil_enabled", lambda: True)():
-        return NoEngine("This is a free-threaded build without its lock, which no version of the sensor supports yet.")
+        return NoEngine(
+            "This is a free-threaded build without its lock, which no version of the sensor supports yet."
+        )
     engine = _monitoring() if sys.version_info >= (3, 12) else _rewriting()
     if sys.version_info[:2] not in TESTED:
         engine.reason += " This version of Python is newer than those the sensor is tested on."

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import _signal
-import os
+import functools
+import signal
 import sys
 import weakref
 from collections.abc import Callable
-from types import CodeType, FrameType, FunctionType, TracebackType
+from types import CodeType, FrameType, FunctionType, MethodType
 from typing import NamedTuple, Protocol
 
 Fire = Callable[..., bool]
 """Called at every hit with nothing, or with the frame where other calls lie between; never blocks.
 
 True asks to switch the line off until `Engine.wake`. Called with nothing, it finds the frame two calls up."""
-
-PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 class Spot(NamedTuple):
@@ -139,23 +137,21 @@ def _all_of(fires: list[Fire]) -> Fire:
     return fire
 
 
-def is_ours(error: BaseException) -> bool:
-    """Whether the sensor itself failed, rather than the application being interrupted while a callback ran.
+def is_the_applications(error: Exception) -> bool:
+    """Whether an exception in a callback interrupted the application there, rather than being a failure of the sensor.
 
-    Signal handlers run between any two instructions, the sensor's too, and other threads may send an exception
-    (`PyThreadState_SetAsyncExc`): a worker's time limit is often such an exception, and swallowing it would change the
-    program. Ours are ordinary exceptions of builtin types whose innermost frame is in this package.
+    Signal handlers run between any two instructions, the sensor's too, and a thread may be sent an exception
+    (`PyThreadState_SetAsyncExc`): a worker's time limit is often one of these, and swallowing it would change
+    the program. Without such evidence the failure is ours. What is no `Exception` (`KeyboardInterrupt`,
+    `SystemExit`) is never caught.
     """
-    if type(error).__module__ not in _OWN_ERRORS:
-        return False
-    last: TracebackType | None = error.__traceback__
-    while last is not None and last.tb_next is not None:
-        last = last.tb_next
-    return last is None or last.tb_frame.f_code.co_filename.startswith(PACKAGE)
+    module = type(error).__module__
+    package = module.partition(".")[0] if type(module) is str else ""
+    return package not in _OWN_PACKAGES or from_signal_handler(error)
 
 
-def from_signal_handler(error: BaseException) -> bool:
-    """Whether a signal handler of the application raised this, while code that is neither its nor ours was running."""
+def from_signal_handler(error: Exception) -> bool:
+    """Whether a signal handler of the application raised this, while other code was running."""
     handlers = {id(code) for code in map(_code_of, _signal_handlers()) if code is not None}
     last = error.__traceback__
     while last is not None:
@@ -166,13 +162,19 @@ def from_signal_handler(error: BaseException) -> bool:
 
 
 def _signal_handlers() -> list[object]:
-    return [_signal.getsignal(number) for number in range(1, _signal.NSIG) if number not in _NO_HANDLER]
+    return [signal.getsignal(number) for number in range(1, signal.NSIG) if number not in _NO_HANDLER]
 
 
-def _code_of(handler: object) -> object:
-    function = getattr(handler, "__func__", handler)
-    return function.__code__ if type(function) is FunctionType else None
+def _code_of(handler: object) -> CodeType | None:
+    """The code a handler begins with; None for what is not written in Python."""
+    while type(handler) in (MethodType, functools.partial):
+        handler = handler.__func__ if type(handler) is MethodType else handler.func  # type: ignore[attr-defined]
+    if type(handler) is not FunctionType:
+        handler = next(
+            (vars(base)["__call__"] for base in type(handler).__mro__ if "__call__" in vars(base)), None
+        )
+    return handler.__code__ if type(handler) is FunctionType else None
 
 
 _NO_HANDLER = frozenset({32, 33})  # the C library keeps these for itself
-_OWN_ERRORS = frozenset({"builtins", "msgspec", "msgspec._core", "sightline.errors"})
+_OWN_PACKAGES = frozenset({"sightline", "msgspec", *sys.stdlib_module_names})

@@ -5,9 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from types import CodeType
+from typing import Any
 
-from sightline.engines.base import CannotArm, Fire, Site, Spot, Watcher, is_ours
+from sightline.engines.base import CannotArm, Fire, Site, Spot, Watcher, is_the_applications
 
+_monitoring: Any = getattr(sys, "monitoring", None)
 TOOL = "sightline"
 CHOICES = (4, 3, 5)
 """Tool ids tried in turn. 0 is the debugger's, 1 coverage's and 2 the profiler's by convention: never those."""
@@ -17,7 +19,7 @@ ONE_LINERS_NEED_START = sys.version_info >= (3, 13)
 
 def free_tool() -> int | None:
     """A tool id that nobody holds, or None."""
-    return next((tool for tool in CHOICES if sys.monitoring.get_tool(tool) is None), None)
+    return next((tool for tool in CHOICES if _monitoring.get_tool(tool) is None), None)
 
 
 class MonitoringEngine:
@@ -28,14 +30,15 @@ class MonitoringEngine:
 
     def __init__(self, tool: int) -> None:
         self.tool = tool
-        self.reason = f"CPython {sys.version_info.major}.{sys.version_info.minor} has sys.monitoring; tool id {tool} was free."
+        version = f"{sys.version_info.major}.{sys.version_info.minor}"
+        self.reason = f"CPython {version} has sys.monitoring; tool id {tool} was free."
         self._fires: dict[int, dict[int, Fire]] = {}
         self._sites: dict[int, dict[int, Site]] = {}
         self._codes: dict[int, CodeType] = {}
         self._woken: set[int] = set()
-        """Woken last time, and once more next time: a callback may have been between resting and disabling just then."""
-        sys.monitoring.use_tool_id(tool, TOOL)
-        sys.monitoring.register_callback(tool, sys.monitoring.events.LINE, self._callback())
+        """Woken last time, and once more next time: a callback may have stood between resting and disabling."""
+        _monitoring.use_tool_id(tool, TOOL)
+        _monitoring.register_callback(tool, _monitoring.events.LINE, self._callback())
 
     def arm(self, spot: Spot, watcher: Watcher) -> None:
         key = id(spot.code)
@@ -56,7 +59,7 @@ class MonitoringEngine:
             return
         del self._sites[key][spot.line], self._fires[key][spot.line]
         if not self._sites[key]:
-            sys.monitoring.set_local_events(self.tool, spot.code, 0)
+            _monitoring.set_local_events(self.tool, spot.code, 0)
             del self._sites[key], self._fires[key], self._codes[key]
 
     def wake(self) -> None:
@@ -79,27 +82,28 @@ class MonitoringEngine:
 
     def close(self) -> None:
         for code in self._codes.values():
-            sys.monitoring.set_local_events(self.tool, code, 0)
+            _monitoring.set_local_events(self.tool, code, 0)
         for table in (self._fires, self._sites, self._codes):
             table.clear()
-        sys.monitoring.register_callback(self.tool, sys.monitoring.events.LINE, None)
-        sys.monitoring.free_tool_id(self.tool)
+        _monitoring.register_callback(self.tool, _monitoring.events.LINE, None)
+        _monitoring.free_tool_id(self.tool)
 
     def _listen(self, code: CodeType) -> None:
         """Clear and set the local events, which also forgets every DISABLE in this code object and in no other."""
-        events = sys.monitoring.events.LINE
+        events = _monitoring.events.LINE
         if ONE_LINERS_NEED_START and code.co_firstlineno in self._sites[id(code)]:
-            events |= sys.monitoring.events.PY_START  # without a callback: one that disables would stop LINE too
+            events |= _monitoring.events.PY_START  # without a callback: one that disables would stop LINE too
         try:
-            sys.monitoring.set_local_events(self.tool, code, 0)
-            sys.monitoring.set_local_events(self.tool, code, events)
+            _monitoring.set_local_events(self.tool, code, 0)
+            _monitoring.set_local_events(self.tool, code, events)
         except ValueError as error:
             raise CannotArm(
-                "tool_taken", f"Another tool took sys.monitoring's id {self.tool} ({error}); restart the process."
+                "tool_taken",
+                f"Another tool took sys.monitoring's id {self.tool} ({error}); restart the process.",
             ) from error
 
     def _callback(self) -> Callable[[CodeType, int], object]:
-        fires, sites, disable = self._fires, self._sites, sys.monitoring.DISABLE
+        fires, sites, disable = self._fires, self._sites, _monitoring.DISABLE
 
         def on_line(code: CodeType, line: int) -> object:
             try:
@@ -111,7 +115,7 @@ class MonitoringEngine:
                     sites[id(code)][line].rest()
                     return disable
             except Exception as error:
-                if not is_ours(error):
+                if is_the_applications(error):
                     raise
                 _note_failure(sites, code, line)
             return None

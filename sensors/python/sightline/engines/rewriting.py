@@ -14,7 +14,7 @@ from types import CodeType, FunctionType
 
 from bytecode import Bytecode, Instr, Label
 
-from sightline.engines.base import CannotArm, Site, Spot, Watcher, is_ours
+from sightline.engines.base import CannotArm, Site, Spot, Watcher, is_the_applications
 
 
 class RewritingEngine:
@@ -184,7 +184,7 @@ class Root:
                 elif site.fire():
                     site.rest()
             except Exception as error:
-                if not is_ours(error):
+                if is_the_applications(error):
                     raise
                 site.failed()
 
@@ -254,8 +254,9 @@ def _before_labels(instructions: Bytecode, index: int) -> tuple[int, list[Label]
     position = index
     while position and not isinstance(instructions[position - 1], Instr):
         position -= 1
-        if isinstance(instructions[position], Label):
-            labels.append(instructions[position])
+        item = instructions[position]
+        if isinstance(item, Label):
+            labels.append(item)
     previous = instructions[position - 1] if position else None
     if isinstance(previous, Instr) and previous.name in ("KW_NAMES", "PRECALL"):
         position -= 1  # these two speak to the CALL that follows them
