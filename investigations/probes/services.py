@@ -31,7 +31,7 @@ from investigations.probes.labels import label_executions, record_outcomes
 from investigations.probes.models import Probe, ProbeState
 from investigations.probes.spec import ProbeProblem, ProbeSpec, problems_of
 from investigations.sessions import services as sessions
-from investigations.sessions.models import InvestigationSession
+from investigations.sessions.models import InvestigationSession, SessionStatus
 
 __all__ = [
     "ProbeCheck",
@@ -227,6 +227,17 @@ def expire_probes(*, now: datetime | None = None) -> int:
         with transaction.atomic():
             ended = _end(SYSTEM, probe, ProbeState.EXPIRED, "Its time was up.", "expired")
             count += ended.state == ProbeState.EXPIRED
+    return count
+
+
+def end_in_closed_sessions() -> int:
+    """Disarm what is still active in sessions that were closed; answers how many that was."""
+    left = Probe.objects.filter(state=ProbeState.ACTIVE, session__status=SessionStatus.CLOSED)
+    count = 0
+    for probe in left.select_related("session", "service")[:1000]:
+        with transaction.atomic():
+            ended = _end(SYSTEM, probe, ProbeState.REMOVED, "Its session was closed.", "removed")
+            count += ended.state == ProbeState.REMOVED
     return count
 
 
