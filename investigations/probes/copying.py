@@ -36,21 +36,25 @@ def origin(*, session_id: UUID, probe_id: UUID, kind: str) -> bytes:
     return _sized(session_id.bytes) + _sized(probe_id.bytes) + _text(kind, 16)
 
 
-def row(
-    capture: wire.Capture, body: bytes, *, cursor: int, at_us: int, arrival: bytes, origin: bytes
-) -> bytes:
-    """One row. ``at_us`` is microseconds since 1970; texts are cut to their columns and lose zero characters."""
-    function = capture.frames[0].function if capture.frames else ""
+def row(numbers: bytes, arrival: bytes, origin: bytes, content: bytes) -> bytes:
+    """One row of the parts that `numbers`, `arrival`, `origin` and `content` make."""
+    return numbers + arrival + origin + content
+
+
+def numbers(capture_id: bytes, *, cursor: int, hit: int, at_us: int) -> bytes:
+    """The columns of fixed width. ``at_us`` is microseconds since 1970."""
+    return _NUMBERS.pack(17, 16, capture_id, 8, cursor, 8, hit, 8, at_us - _EPOCH_US)
+
+
+def content(capture: wire.Capture, body: bytes) -> bytes:
+    """The columns a capture fills itself; texts are cut to their columns and lose zero characters."""
     return b"".join(
         (
-            _NUMBERS.pack(17, 16, capture.id, 8, cursor, 8, capture.hit, 8, at_us - _EPOCH_US),
-            arrival,
-            origin,
             _text(capture.trace_id, 64),
             _text(capture.execution_id, 128),
-            _text(function, 300),
+            _text(capture.frames[0].function if capture.frames else "", 300),
             _text(capture.message, LONGEST_MESSAGE),
-            _NO_CUTS if not capture.cuts else _jsonb(capture.cuts),
+            _jsonb(capture.cuts) if capture.cuts else _NO_CUTS,
             _LENGTH.pack(len(body)),
             body,
         )

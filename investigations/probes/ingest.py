@@ -50,20 +50,27 @@ class Batch:
 
 
 class _Arrived(NamedTuple):
-    """A body that reads well, where it came in, and the columns it shares with the rest of its message."""
+    """A capture that reads well and where it came in; its values are only the bytes to store by now."""
 
     batch: int
     position: int
-    instance_id: UUID
-    service_id: UUID
-    received_at: datetime
-    shared: bytes
+    id: bytes
+    probe_id: str
+    hit: int
     at_us: int
-    body: bytes
-    capture: wire.Capture
+    content: bytes
 
 
-_BySession = dict[UUID, list[tuple[Probe, _Arrived]]]
+@dataclass(slots=True)
+class _Target:
+    """A probe, and what has arrived for it."""
+
+    probe: Probe
+    origin: bytes
+    count: int = 0
+
+
+_BySession = dict[UUID, list[tuple[_Target, _Arrived]]]
 
 
 def store(batches: Sequence[Batch]) -> list[list[wire.Refused]]:
@@ -75,7 +82,7 @@ def store(batches: Sequence[Batch]) -> list[list[wire.Refused]]:
     refused: list[list[wire.Refused]] = [[] for _ in batches]
     arrived = list(_readable(batches, refused))
     if arrived:
-        for stranger in _retried(lambda: _write(arrived)):
+        for stranger in _retried(lambda: _Writing(batches).write(arrived)):
             refused[stranger.batch].append(wire.Refused(stranger.position, "unknown_probe"))
     return refused
 
@@ -83,22 +90,15 @@ def store(batches: Sequence[Batch]) -> list[list[wire.Refused]]:
 def _readable(batches: Sequence[Batch], refused: list[list[wire.Refused]]) -> Iterator[_Arrived]:
     """The bodies that decode and make sense; the others are noted as refused."""
     for number, batch in enumerate(batches):
-        shared = copying.arrival(
-            instance_id=batch.instance_id,
-            environment_id=batch.environment_id,
-            commit=batch.commit,
-            received_at=batch.received_at,
-        )
-        for index, body in enumerate(batch.bodies):
+        for position, body in enumerate(batch.bodies):
             capture = _decode(body)
             slug = "malformed" if capture is None else _nonsense(capture)
             if capture is None or slug:
-                refused[number].append(wire.Refused(index, slug))
+                refused[number].append(wire.Refused(position, slug))
                 continue
             at_us = (capture.at - batch.clock_offset_ns) // 1000
-            yield _Arrived(
-                number, index, batch.instance_id, batch.service_id, batch.received_at, shared, at_us, body, capture
-            )
+            content = copying.content(capture, body)
+            yield _Arrived(number, position, capture.id, capture.probe_id, capture.hit, at_us, content)
 
 
 def _decode(body: bytes) -> wire.Capture | None:
@@ -128,36 +128,111 @@ def _retried(write: Callable[[], Answer]) -> Answer:
     return write()
 
 
-@transaction.atomic
-def _write(arrived: Sequence[_Arrived]) -> list[_Arrived]:
-    """Store what belongs to a known probe; answers what does not."""
-    probes = _locked_probes({one.capture.probe_id for one in arrived})
-    by_session: _BySession = {}
-    strangers = []
-    for one in _once_each(arrived):
-        probe = probes.get(one.capture.probe_id)
-        if probe is None or not _takes(probe, one):
-            strangers.append(one)
-        else:
-            by_session.setdefault(probe.session_id, []).append((probe, one))
-    for probe, count in _copied(by_session).items():
-        _count(probe, count)
-    return strangers
+class _Writing:
+    """One transaction, from the locks on its probes to the count of what was new."""
+
+    def __init__(self, batches: Sequence[Batch]) -> None:
+        self._batches = batches
+        self._shared = [
+            copying.arrival(
+                instance_id=batch.instance_id,
+                environment_id=batch.environment_id,
+                commit=batch.commit,
+                received_at=batch.received_at,
+            )
+            for batch in batches
+        ]
+
+    @transaction.atomic
+    def write(self, arrived: Sequence[_Arrived]) -> list[_Arrived]:
+        """Store what belongs to a known probe; answers what does not."""
+        targets = _locked_targets({one.probe_id for one in arrived})
+        by_session: _BySession = {}
+        strangers = []
+        for one in self._once_each(arrived):
+            target = targets.get(one.probe_id)
+            if target is None or not self._takes(target.probe, self._batches[one.batch]):
+                strangers.append(one)
+            else:
+                by_session.setdefault(target.probe.session_id, []).append((target, one))
+        self._copy_new(by_session)
+        for target in targets.values():
+            _count(target.probe, target.count)
+        return strangers
+
+    def _once_each(self, arrived: Iterable[_Arrived]) -> Iterator[_Arrived]:
+        seen: set[tuple[UUID, bytes]] = set()
+        for one in arrived:
+            if (key := self._key(one)) not in seen:
+                seen.add(key)
+                yield one
+
+    def _key(self, one: _Arrived) -> tuple[UUID, bytes]:
+        return self._batches[one.batch].instance_id, one.id
+
+    def _takes(self, probe: Probe, batch: Batch) -> bool:
+        """Whether the probe was armed in that service when this was hit, or might have been."""
+        if probe.service_id != batch.service_id:
+            return False
+        if probe.state == ProbeState.ACTIVE:
+            return True
+        return probe.ended_at is not None and batch.received_at - probe.ended_at < LATE_FOR
+
+    def _copy_new(self, by_session: _BySession) -> None:
+        """Copy what is not there yet.
+
+        Duplicates are rare (a connection broke between a commit and its acknowledgement), so they are looked for only
+        once the copy has met one.
+        """
+        for _ in range(ATTEMPTS):
+            try:
+                with transaction.atomic():
+                    return self._copy(by_session)
+            except IntegrityError:
+                by_session = self._without_stored(by_session)
+        raise OperationalError("captures kept being stored by another connection")
+
+    def _copy(self, by_session: _BySession) -> None:
+        rows = [copying.HEADER]
+        for session_id in sorted(by_session):
+            captures = by_session[session_id]
+            first = next_capture_cursors(session_id, len(captures))
+            rows += [self._row(target, one, cursor) for cursor, (target, one) in enumerate(captures, first)]
+            last = first + len(captures) - 1
+            hint: publish.Hint = {"what": "captures", "id": show("ses", session_id), "cursor": last}
+            publish.after_commit(topics.session_topic(session_id), hint)
+        if by_session:
+            _send([*rows, copying.TRAILER])
+        for captures in by_session.values():
+            for target, _ in captures:
+                target.count += 1
+
+    def _row(self, target: _Target, one: _Arrived, cursor: int) -> bytes:
+        numbers = copying.numbers(one.id, cursor=cursor, hit=one.hit, at_us=one.at_us)
+        return copying.row(numbers, self._shared[one.batch], target.origin, one.content)
+
+    def _without_stored(self, by_session: _BySession) -> _BySession:
+        ids = [UUID(bytes=one.id) for captures in by_session.values() for _, one in captures]
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT instance_id, id FROM probes_capture WHERE id = ANY(%s)", [ids])
+            stored = {(instance_id, id.bytes) for instance_id, id in cursor.fetchall()}
+        left = {
+            session_id: [(target, one) for target, one in captures if self._key(one) not in stored]
+            for session_id, captures in by_session.items()
+        }
+        return {session_id: captures for session_id, captures in left.items() if captures}
 
 
-def _once_each(arrived: Iterable[_Arrived]) -> Iterator[_Arrived]:
-    seen: set[tuple[bytes, UUID]] = set()
-    for one in arrived:
-        if (key := (one.capture.id, one.instance_id)) not in seen:
-            seen.add(key)
-            yield one
-
-
-def _locked_probes(wire_ids: set[str]) -> dict[str, Probe]:
+def _locked_targets(wire_ids: set[str]) -> dict[str, _Target]:
     """The probes by their id on the wire, counted up by nobody else until we have."""
     ids = {id: wire_id for wire_id in wire_ids if (id := _probe_id(wire_id)) is not None}
     rows = Probe.objects.select_for_update(no_key=True).filter(pk__in=ids).order_by("pk")
-    return {ids[probe.pk]: probe for probe in rows}
+    return {
+        ids[probe.pk]: _Target(
+            probe, copying.origin(session_id=probe.session_id, probe_id=probe.pk, kind=probe.kind)
+        )
+        for probe in rows
+    }
 
 
 def _probe_id(wire_id: str) -> UUID | None:
@@ -167,71 +242,14 @@ def _probe_id(wire_id: str) -> UUID | None:
         return None
 
 
-def _takes(probe: Probe, one: _Arrived) -> bool:
-    """Whether the probe was armed in that service when this was hit, or might have been."""
-    if probe.service_id != one.service_id:
-        return False
-    if probe.state == ProbeState.ACTIVE:
-        return True
-    return probe.ended_at is not None and one.received_at - probe.ended_at < LATE_FOR
-
-
-def _copied(by_session: _BySession) -> dict[Probe, int]:
-    """Copy what is new, and answer how many of each probe's captures that was.
-
-    Duplicates are rare (a connection broke between a commit and its acknowledgement), so they are looked for only
-    once the copy has met one.
-    """
-    for _ in range(ATTEMPTS):
-        try:
-            with transaction.atomic():
-                return _copy(by_session)
-        except IntegrityError:
-            by_session = _without_stored(by_session)
-    raise OperationalError("captures kept being stored by another connection")
-
-
-def _copy(by_session: _BySession) -> dict[Probe, int]:
-    counts: dict[Probe, int] = {}
-    rows = [copying.HEADER]
-    for session_id in sorted(by_session):
-        captures = by_session[session_id]
-        first = next_capture_cursors(session_id, len(captures))
-        for cursor, (probe, one) in enumerate(captures, first):
-            counts[probe] = counts.get(probe, 0) + 1
-            rows.append(_row(probe, one, cursor))
-        hint: publish.Hint = {"what": "captures", "id": show("ses", session_id), "cursor": first + len(captures) - 1}
-        publish.after_commit(topics.session_topic(session_id), hint)
-    if counts:
-        _send([*rows, copying.TRAILER])
-    return counts
-
-
-def _row(probe: Probe, one: _Arrived, cursor: int) -> bytes:
-    origin = copying.origin(session_id=probe.session_id, probe_id=probe.pk, kind=probe.kind)
-    return copying.row(one.capture, one.body, cursor=cursor, at_us=one.at_us, arrival=one.shared, origin=origin)
-
-
 def _send(rows: Iterable[bytes]) -> None:
     with connection.wrap_database_errors, connection.cursor() as cursor, cursor.copy(copying.COPY_CAPTURES) as copy:
         copy.write(b"".join(rows))
 
 
-def _without_stored(by_session: _BySession) -> _BySession:
-    ids = [UUID(bytes=one.capture.id) for captures in by_session.values() for _, one in captures]
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT id, instance_id FROM probes_capture WHERE id = ANY(%s)", [ids])
-        stored = set(cursor.fetchall())
-    left = {
-        session_id: [
-            (probe, one) for probe, one in captures if (UUID(bytes=one.capture.id), one.instance_id) not in stored
-        ]
-        for session_id, captures in by_session.items()
-    }
-    return {session_id: captures for session_id, captures in left.items() if captures}
-
-
 def _count(probe: Probe, count: int) -> None:
+    if not count:
+        return
     Probe.objects.filter(pk=probe.pk).update(captures=F("captures") + count)
     if probe.state == ProbeState.ACTIVE and 0 < probe.hit_limit <= probe.captures + count:
         _exhaust(probe)

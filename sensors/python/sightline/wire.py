@@ -53,11 +53,24 @@ Ask = Literal["source", "files", "doctor"]
 
 
 # ---------------------------------------------------------------- values
+# Captures are trees by construction, so the garbage collector need not look for cycles among thousands of their values.
 
 
-class Value(Struct, omit_defaults=True, rename={"type": "t", "value": "v", "size": "n", "items": "i", "entries": "e",
-                                                "fields": "f", "cut": "c", "redacted": "r", "hash": "h",
-                                                "note": "o"}):
+_SHORT = {
+    "type": "t",
+    "value": "v",
+    "size": "n",
+    "items": "i",
+    "entries": "e",
+    "fields": "f",
+    "cut": "c",
+    "redacted": "r",
+    "hash": "h",
+    "note": "o",
+}
+
+
+class Value(Struct, omit_defaults=True, gc=False, rename=_SHORT):
     """One captured value, cut to limits and redacted: a tree of these is what a snapshot holds for a name.
 
     ``type`` is the exact type: a bare name for builtins (``str``), ``module.QualName`` otherwise. A scalar carries
@@ -81,7 +94,7 @@ class Value(Struct, omit_defaults=True, rename={"type": "t", "value": "v", "size
     """What a well-known type says of itself without running code: an enum's member name, an array's dtype and shape."""
 
 
-class Frame(Struct, omit_defaults=True):
+class Frame(Struct, omit_defaults=True, gc=False):
     """One frame of a captured stack, innermost first. Only the top frames carry ``variables``."""
 
     function: str
@@ -205,7 +218,7 @@ class ProbeCounters(Struct, omit_defaults=True):
 # ---------------------------------------------------------------- captures
 
 
-class Capture(Struct, omit_defaults=True):
+class Capture(Struct, omit_defaults=True, gc=False):
     """A recorded hit. Immutable; what it turned out to mean (pass or fail) is told later by an `Outcome`."""
 
     id: bytes

@@ -156,7 +156,9 @@ def test_a_killed_gateway_costs_nothing(
     eventually(lambda: Capture.objects.count() == offered)
 
 
-def test_stopping_sends_what_is_waiting(start_sensor: Callable[..., Sensor], probe: Probe, instance_id: str) -> None:
+def test_stopping_sends_what_is_waiting(
+    start_sensor: Callable[..., Sensor], probe: Probe, instance_id: str
+) -> None:
     sensor = start_sensor(instance_id=instance_id)
     sensor.host.wait_for(lambda: sensor.host.welcomes == 1)
     for _ in range(500):

@@ -1,0 +1,349 @@
+"""The gateway's figures: storing beside a plain COPY of the same rows, and the loop's latencies on loopback.
+
+    gateway.ingest_vs_copy       captures a second through one Daphne process, each stored, deduplicated and acknowledged,
+                                 as a share of COPYing the same rows into the same table
+    loop.place_to_armed          from the verb that places a probe to "armed" in the table, in ms
+    loop.hit_to_acknowledged     from the hit in the application's thread to its acknowledgement, in ms
+
+PostgreSQL, Valkey and Daphne are real processes in a folder of their own, with fsync on. Gateway and COPY take turns.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+CAPTURES = 40_000
+CONNECTIONS = 4
+ROUNDS = 5
+LOOPS = 60
+BATCH_BYTES = 480 * 1024
+WINDOW = 8
+START_WITHIN_S = 60
+
+
+# ---------------------------------------------------------------- the servers
+
+
+@contextlib.contextmanager
+def servers() -> Iterator[None]:
+    """PostgreSQL and Valkey, named in the environment; must be entered before Django is set up."""
+    from investigations.supervise.postgres import Cluster
+    from investigations.supervise.valkey import Valkey
+
+    with tempfile.TemporaryDirectory(prefix="sightline-bench-") as name, contextlib.ExitStack() as stack:
+        folder = Path(name)
+        postgres = Cluster(folder / "pg")
+        valkey = Valkey(folder / "valkey", port=_free_port(), password="bench")
+        for server in (postgres, valkey):
+            server.prepare()
+            stack.enter_context(_running(server.start(folder / "servers.log")))
+            _wait_for(server.is_ready)
+        os.environ |= {
+            "DATABASE_URL": postgres.url,
+            "REDIS_URL": valkey.url,
+            "SIGHTLINE_HOME": str(folder / "home"),
+            "SIGHTLINE_SECRET_KEY": "bench",
+            "SIGHTLINE_LOG_LEVEL": "WARNING",
+            "DJANGO_SETTINGS_MODULE": "investigations.settings",
+        }
+        yield
+
+
+@contextlib.contextmanager
+def daphne() -> Iterator[str]:
+    """One Daphne process; the address of its sensors' door."""
+    port = _free_port()
+    command = [sys.executable, "-m", "daphne", "-v", "0", "-b", "127.0.0.1", "-p", str(port)]
+    process = subprocess.Popen(
+        [*command, os.environ.get("BENCH_ASGI", "investigations.asgi:application")], cwd=ROOT
+    )
+    with _running(process):
+        _wait_for(lambda: _answers(port))
+        yield f"ws://127.0.0.1:{port}/sensor/v1"
+
+
+@contextlib.contextmanager
+def _running(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(30)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _answers(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
+
+
+def _wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + START_WITHIN_S
+    while not condition():
+        if time.monotonic() > deadline:
+            raise SystemExit("a server did not start")
+        time.sleep(0.05)
+
+
+# ---------------------------------------------------------------- the cast
+
+
+class Stage:
+    """An environment with a service, a session, an active probe and a sensor token."""
+
+    def __init__(self) -> None:
+        from investigations.accounts import services as accounts
+        from investigations.accounts.actors import SYSTEM, Actor
+        from investigations.accounts.models import TokenKind, User
+        from investigations.catalog.services import ensure_service
+        from investigations.sessions.services import open_session
+
+        user = User.objects.create(username="bench", is_superuser=True)
+        self.by = Actor.person(user)
+        self.environment = accounts.ensure_environment(by=SYSTEM, name="bench")
+        self.service = ensure_service(environment=self.environment, name="bench-service")
+        self.session = open_session(by=self.by, environment=self.environment, title="Bench")
+        _, self.token_text = accounts.issue_access_token(
+            by=self.by, kind=TokenKind.SENSOR, name="bench", owner=user, environment=self.environment
+        )
+        self.probe = self.place("bench/target.py", 1)
+
+    def place(self, file: str, line: int, **fields: Any) -> Any:
+        """A logpoint's row, without asking whether its line exists."""
+        from django.utils import timezone
+
+        from investigations.probes.models import Probe, ProbeState
+
+        usual: dict[str, Any] = {"kind": "logpoint", "template": "a={a} b={b}", "hit_limit": 0, "rate": 1e6}
+        return Probe.objects.create(
+            environment=self.environment,
+            session=self.session,
+            service=self.service,
+            number=self.session.probes.count() + 1,
+            location={"file": file, "line": line},
+            place=f"{file}:{line}",
+            state=ProbeState.ACTIVE,
+            placed_by="bench",
+            expires_at=timezone.now() + timedelta(hours=1),
+            **(usual | fields),
+        )
+
+
+# ---------------------------------------------------------------- ingest
+
+
+def ingest_vs_copy(stage: Stage, url: str) -> dict[str, Any]:
+    """Captures a second through the gateway and by COPY, the best of rounds that take turns."""
+    through_gateway, copied = [], []
+    for _ in range(ROUNDS):
+        _truncate()
+        through_gateway.append(CAPTURES / _send_all(stage, url))
+        rows = _copied_out()
+        _truncate()
+        copied.append(CAPTURES / _copied_in(rows))
+    return {
+        "name": "gateway.ingest_vs_copy",
+        "value": round(max(through_gateway) / max(copied), 3),
+        "unit": "share",
+        "goal": 0.3,
+        "captures_per_s": round(max(through_gateway)),
+        "baseline_captures_per_s": round(max(copied)),
+        "bytes_per_row": len(rows) // CAPTURES,
+    }
+
+
+def _send_all(stage: Stage, url: str) -> float:
+    """Seconds from the first message to the last acknowledgement, over several connections at once."""
+    connections = [_Connection(stage, url) for _ in range(CONNECTIONS)]
+    with ThreadPoolExecutor(CONNECTIONS) as threads:
+        began = time.perf_counter()
+        list(threads.map(_Connection.send_all, connections))
+        took = time.perf_counter() - began
+    for connection in connections:
+        connection.close()
+    return took
+
+
+class _Connection:
+    """One instance with its messages made beforehand, so that only the gateway's work is timed."""
+
+    def __init__(self, stage: Stage, url: str) -> None:
+        from websockets.sync.client import connect
+
+        from sightline import handshake, wire
+        from sightline.protocol import Token
+
+        token = Token.parse(stage.token_text)
+        hello = wire.encode(_hello(stage, token.public_id))
+        self._open = contextlib.ExitStack()
+        self._socket = self._open.enter_context(connect(url, proxy=None, max_size=None, compression=None))
+        self._socket.send(hello)
+        challenge = self._socket.recv()
+        assert isinstance(challenge, bytes)
+        said = handshake.transcript(hello, challenge)
+        self._socket.send(wire.encode(wire.Proof(handshake.sensor_proof(token.secret, said))))
+        assert isinstance(wire.from_gateway.decode(_binary(self._socket.recv())), wire.Welcome)
+        self._messages = list(_messages(stage.probe, CAPTURES // CONNECTIONS))
+
+    def send_all(self) -> None:
+        """Send with as many messages under way as the window allows."""
+        from sightline import wire
+
+        under_way = 0
+        for message in self._messages:
+            self._socket.send(message)
+            under_way += 1
+            while under_way >= WINDOW:
+                under_way -= self._acknowledged(wire)
+        while under_way:
+            under_way -= self._acknowledged(wire)
+
+    def _acknowledged(self, wire: Any) -> int:
+        message = wire.from_gateway.decode(_binary(self._socket.recv()))
+        if isinstance(message, wire.Refusal):
+            raise SystemExit(f"refused: {message}")
+        if isinstance(message, wire.Ack):
+            assert not message.refused, message.refused
+        return isinstance(message, wire.Ack)
+
+    def close(self) -> None:
+        self._open.close()
+
+
+def _binary(frame: str | bytes) -> bytes:
+    assert isinstance(frame, bytes)
+    return frame
+
+
+def _hello(stage: Stage, token_id: str) -> Any:
+    from sightline import wire
+
+    return wire.Hello(
+        versions=[1],
+        token_id=token_id,
+        nonce=os.urandom(32),
+        service=stage.service.name,
+        environment="bench",
+        instance_id=str(uuid.uuid4()),
+        host="bench",
+        pid=1,
+        started_at=time.time_ns(),
+        runtime=wire.Runtime("cpython", "3.12"),
+        sensor_version="bench",
+        engine=wire.Engine("none", "bench"),
+    )
+
+
+def _messages(probe: Any, count: int) -> Iterator[bytes]:
+    """Messages of log captures: two variables, a message, a trace."""
+    from investigations.lib.ids import show, uuid7
+    from sightline import wire
+
+    probe_id = show("prb", probe.pk)
+    bodies: list[bytes] = []
+    sequence = size = 0
+    for hit in range(count):
+        trace = uuid.uuid4().hex
+        capture = wire.Capture(
+            id=uuid7().bytes,
+            probe_id=probe_id,
+            kind="logpoint",
+            hit=hit,
+            at=time.time_ns(),
+            mono=time.monotonic_ns(),
+            thread="MainThread",
+            trace_id=trace,
+            span_id=trace[:16],
+            execution_id=trace,
+            message=f"amount {hit} high_value 'true'",
+            level="info",
+            watches={"amount": wire.Value("int", hit), "high_value": wire.Value("str", "true", size=4)},
+            frames=[
+                wire.Frame("TradeRequest.from_payload", "trades/trade_request.py", 31, "trades.trade_request")
+            ],
+            cost_us=1.9,
+        )
+        bodies.append(wire.encode(capture))
+        size += len(bodies[-1]) + 5
+        if size > BATCH_BYTES or hit == count - 1:
+            sequence += 1
+            yield wire.encode(wire.Captures(sequence, bodies))
+            bodies, size = [], 0
+
+
+def _truncate() -> None:
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("TRUNCATE probes_capture")
+        cursor.execute("CHECKPOINT")
+
+
+def _copied_out() -> bytes:
+    from django.db import connection
+
+    with (
+        connection.cursor() as cursor,
+        cursor.copy("COPY (SELECT * FROM probes_capture) TO STDOUT (FORMAT binary)") as copy,
+    ):
+        return b"".join(copy)
+
+
+def _copied_in(rows: bytes) -> float:
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        began = time.perf_counter()
+        with cursor.copy("COPY probes_capture FROM STDIN (FORMAT binary)") as copy:
+            copy.write(rows)
+        took = time.perf_counter() - began
+        cursor.execute("SELECT count(*) FROM probes_capture")
+        assert cursor.fetchone() == (CAPTURES,)
+    return took
+
+
+# ---------------------------------------------------------------- main
+
+MEASURES: dict[str, Callable[[Stage, str], dict[str, Any]]] = {"gateway.ingest_vs_copy": ingest_vs_copy}
+
+
+def main(names: list[str]) -> None:
+    """Print one JSON line a figure; all of them, or those named."""
+    with servers():
+        import django
+        from django.core.management import call_command
+
+        django.setup()
+        call_command("migrate", verbosity=0)
+        stage = Stage()
+        with daphne() as url:
+            for name, measure in MEASURES.items():
+                if not names or name in names:
+                    print(json.dumps(measure(stage, url)), flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
