@@ -5,6 +5,7 @@ Ids are public ids (``ses_…``), times RFC 3339 in UTC. A field that holds noth
 
 from __future__ import annotations
 
+import dataclasses
 import uuid
 from datetime import datetime
 from typing import Any
@@ -15,6 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from investigations.accounts.models import AccessToken, Environment
 from investigations.alerts.models import Alert, AlertSource, Incident
 from investigations.catalog.models import Instance, Service, SourceFile
+from investigations.codebase.assignments import Assignments, Point
+from investigations.codebase.search import Match
 from investigations.evidence.models import Evidence, Hypothesis
 from investigations.lib.ids import show
 from investigations.probes import models as probe_rows
@@ -197,6 +200,78 @@ class FileShape(Shape):
     @classmethod
     def of(cls, entry: wire.FileEntry) -> FileShape:
         return cls(path=entry.path, module=entry.module, imported=entry.imported)
+
+
+class MatchShape(Shape):
+    """A line of the deployed source that contains a text."""
+
+    path: str
+    line: int
+    text: str
+    function: str = ""
+
+    @classmethod
+    def of(cls, match: Match) -> MatchShape:
+        return cls(path=match.path, line=match.line, text=match.text, function=match.function)
+
+
+class SuggestionShape(Shape):
+    """A probe that shows a write: the line after it, and what to keep."""
+
+    kind: str
+    file: str
+    line: int
+    condition: str = ""
+    watches: list[str] = Field(default_factory=list)
+    note: str = ""
+
+
+class AssignmentShape(Shape):
+    """One place that can write the attribute; not ``exact``: the name is known only at run time."""
+
+    path: str
+    line: int
+    function: str = ""
+    class_name: str = ""
+    kind: str
+    confidence: str
+    exact: bool
+    text: str
+    reason: str = ""
+    suggestion: SuggestionShape | None = Field(default=None, description="The probe that shows this write.")
+
+    @classmethod
+    def of(cls, point: Point) -> AssignmentShape:
+        return cls(
+            path=point.path,
+            line=point.line,
+            function=point.function,
+            class_name=point.class_name,
+            kind=point.kind,
+            confidence=point.confidence,
+            exact=point.exact,
+            text=point.text,
+            reason=point.reason,
+            suggestion=SuggestionShape(**dataclasses.asdict(point.suggestion)) if point.suggestion else None,
+        )
+
+
+class AssignmentsShape(Shape):
+    """Who can write an attribute, the likeliest surprise first, and what cannot be seen."""
+
+    target: str
+    points: list[AssignmentShape]
+    blind_spots: list[str]
+    coverage: Coverage
+
+    @classmethod
+    def of(cls, found: Assignments) -> AssignmentsShape:
+        return cls(
+            target=found.target,
+            points=[AssignmentShape.of(point) for point in found.points],
+            blind_spots=list(found.blind_spots),
+            coverage=Coverage(returned=len(found.points), of=found.total, window=f"{found.files} files read"),
+        )
 
 
 # ---------------------------------------------------------------- alerts

@@ -15,7 +15,9 @@ router = Router(tags=["alerts"])
 
 
 @router.get("/alerts", response=list[AlertShape], operation_id="list_alerts")
-def list_alerts(request: HttpRequest, state: str = "", service: str = "", limit: Limit = 100) -> list[AlertShape]:
+def list_alerts(
+    request: HttpRequest, state: str = "", service: str = "", limit: Limit = 100
+) -> list[AlertShape]:
     """Alerts, newest first."""
     rows = alerts.alerts(actor(request), state=state, service=service, limit=limit)
     return [AlertShape.of(row, alerts.current_incident(row)) for row in rows]
@@ -44,7 +46,5 @@ def get_incident(request: HttpRequest, incident_id: str) -> IncidentShape:
 def take_webhook(request: HttpRequest, source_id: str) -> Status[WebhookTaken]:
     """Where a source posts its alerts; the secret made for it is the bearer token."""
     secret = request.headers.get("Authorization", "").removeprefix("Bearer ").strip()
-    taken = alert_verbs.take_webhook(
-        source_id=id_in_path("src", source_id), secret=secret, body=request.body
-    )
+    taken = alert_verbs.take_webhook(source_id=id_in_path("src", source_id), secret=secret, body=request.body)
     return Status(202, WebhookTaken(alerts=taken.readings, rejected=taken.rejected, kept=taken.kept))

@@ -31,7 +31,9 @@ def on_problem(request: HttpRequest, problem: Problem) -> HttpResponse:
 @api.exception_handler(AuthenticationError)
 def on_unauthorized(request: HttpRequest, error: Exception) -> HttpResponse:
     return problem_response(
-        Unauthorized("token_required", "This needs a valid access token.", fix="Send Authorization: Bearer <token>.")
+        Unauthorized(
+            "token_required", "This needs a valid access token.", fix="Send Authorization: Bearer <token>."
+        )
     )
 
 
@@ -42,4 +44,6 @@ def on_invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
 
 @api.get("/{path:rest}", include_in_schema=False, auth=None)
 def nothing_here(request: HttpRequest, rest: str) -> HttpResponse:
-    return problem_response(NotFound("no_such_operation", "There is no such operation.", fix="See openapi.json."))
+    return problem_response(
+        NotFound("no_such_operation", "There is no such operation.", fix="See openapi.json.")
+    )

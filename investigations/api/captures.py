@@ -68,7 +68,8 @@ def list_captures(
     outcomes = probes.outcome_of(session.environment_id, [row.execution_id for row in rows])
     return CapturePage(
         captures=[
-            CaptureSummary.of(row, probes.decode(row), outcomes.get(row.execution_id, "unknown")) for row in rows
+            CaptureSummary.of(row, probes.decode(row), outcomes.get(row.execution_id, "unknown"))
+            for row in rows
         ],
         next_after=rows[-1].cursor if rows else after,
     )
@@ -113,7 +114,9 @@ def label_executions(request: HttpRequest, body: LabelsIn) -> LabelsTaken:
     """Say how executions turned out; captures of the same trace are labelled with them."""
     by = actor(request)
     environment = _environment(request, body.environment)
-    return LabelsTaken(taken=probe_verbs.label_executions(by=by, environment=environment, outcomes=body.outcomes))
+    return LabelsTaken(
+        taken=probe_verbs.label_executions(by=by, environment=environment, outcomes=body.outcomes)
+    )
 
 
 def _environment(request: HttpRequest, name: str):  # type: ignore[no-untyped-def]
@@ -129,5 +132,3 @@ def _environment(request: HttpRequest, name: str):  # type: ignore[no-untyped-de
             environments=[row.name for row in mine],
         )
     return mine[0]
-
-

@@ -61,7 +61,9 @@ class EvidenceIn(Shape):
     explains_incident_id: str = ""
 
 
-@router.get("/sessions/{session_id}/hypotheses", response=list[HypothesisShape], operation_id="list_hypotheses")
+@router.get(
+    "/sessions/{session_id}/hypotheses", response=list[HypothesisShape], operation_id="list_hypotheses"
+)
 def list_hypotheses(request: HttpRequest, session_id: str) -> list[HypothesisShape]:
     """The hypotheses of a session."""
     by = actor(request)
@@ -69,7 +71,9 @@ def list_hypotheses(request: HttpRequest, session_id: str) -> list[HypothesisSha
     return [HypothesisShape.of(row) for row in evidence.hypotheses(by, session)]
 
 
-@router.post("/sessions/{session_id}/hypotheses", response={201: HypothesisShape}, operation_id="propose_hypothesis")
+@router.post(
+    "/sessions/{session_id}/hypotheses", response={201: HypothesisShape}, operation_id="propose_hypothesis"
+)
 def propose_hypothesis(
     request: HttpRequest, session_id: str, body: HypothesisIn, idempotency_key: IdempotencyKey = ""
 ) -> Status[HypothesisShape]:
@@ -114,7 +118,9 @@ def record_evidence(
     return Status(201, EvidenceShape.of(_record(by, body, idempotency_key, session=session)))
 
 
-@router.post("/incidents/{incident_id}/evidence", response={201: EvidenceShape}, operation_id="attach_evidence")
+@router.post(
+    "/incidents/{incident_id}/evidence", response={201: EvidenceShape}, operation_id="attach_evidence"
+)
 def attach_evidence(
     request: HttpRequest, incident_id: str, body: EvidenceIn, idempotency_key: IdempotencyKey = ""
 ) -> Status[EvidenceShape]:
@@ -124,11 +130,16 @@ def attach_evidence(
     return Status(201, EvidenceShape.of(_record(by, body, idempotency_key, incident=incident)))
 
 
-@router.get("/incidents/{incident_id}/evidence", response=list[EvidenceShape], operation_id="list_incident_evidence")
+@router.get(
+    "/incidents/{incident_id}/evidence", response=list[EvidenceShape], operation_id="list_incident_evidence"
+)
 def list_incident_evidence(request: HttpRequest, incident_id: str) -> list[EvidenceShape]:
     """The evidence attached to an incident, or said to explain it."""
     by = actor(request)
-    return [EvidenceShape.of(row) for row in evidence.evidence_of(by, alerts.incident(by, id_in_path("inc", incident_id)))]
+    return [
+        EvidenceShape.of(row)
+        for row in evidence.evidence_of(by, alerts.incident(by, id_in_path("inc", incident_id)))
+    ]
 
 
 def _record(

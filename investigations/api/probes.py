@@ -54,7 +54,9 @@ def check_probe(request: HttpRequest, session_id: str, body: ProbeIn) -> ProbeCh
     """What placing this probe would do, without doing it."""
     by = actor(request)
     session = sessions.session(by, id_in_path("ses", session_id))
-    return ProbeCheckShape.of(probe_verbs.check_probe(by=by, session=session, spec=spec_of(by, session, body)))
+    return ProbeCheckShape.of(
+        probe_verbs.check_probe(by=by, session=session, spec=spec_of(by, session, body))
+    )
 
 
 @router.post("/sessions/{session_id}/probes", response={201: ProbeShape}, operation_id="place_probe")
@@ -106,4 +108,6 @@ def spec_of(by: Actor, session: InvestigationSession, body: ProbeIn) -> ProbeSpe
     """The request as the domain's own specification."""
     fields = set(ProbeIn.model_fields) - {"service"}
     facts = body.model_dump(include=fields)
-    return ProbeSpec(service=catalog.service_by_ref(by, body.service, environment=session.environment), **facts)
+    return ProbeSpec(
+        service=catalog.service_by_ref(by, body.service, environment=session.environment), **facts
+    )

@@ -33,6 +33,10 @@ def problem_response(problem: Problem) -> HttpResponse:
 
 def validation_problem(error: ValidationError) -> Problem:
     """What was wrong with each field, in one problem."""
-    fields = {".".join(str(part) for part in found["loc"][1:]) or "body": found["msg"] for found in error.errors}
+    fields = {
+        ".".join(str(part) for part in found["loc"][1:]) or "body": found["msg"] for found in error.errors
+    }
     named = "; ".join(f"{field}: {message}" for field, message in list(fields.items())[:5])
-    return Invalid("bad_request", f"The request does not fit: {named}.", fix="See openapi.json.", fields=fields)
+    return Invalid(
+        "bad_request", f"The request does not fit: {named}.", fix="See openapi.json.", fields=fields
+    )

@@ -103,7 +103,9 @@ def change_session(request: HttpRequest, session_id: str, body: SessionChange) -
 
 
 @router.get("/sessions/{session_id}/timeline", response=list[TimelineShape], operation_id="read_timeline")
-def read_timeline(request: HttpRequest, session_id: str, after: int = 0, limit: Limit = 100) -> list[TimelineShape]:
+def read_timeline(
+    request: HttpRequest, session_id: str, after: int = 0, limit: Limit = 100
+) -> list[TimelineShape]:
     """What happened after a cursor, in order; nothing is ever changed or missed."""
     by = actor(request)
     session = sessions.session(by, id_in_path("ses", session_id))

@@ -60,7 +60,9 @@ def create_source(request: HttpRequest, body: SourceIn) -> Status[SourceConfigSh
     by = actor(request)
     environment = accounts.environment_named(by, body.environment)
     facts = body.model_dump(exclude={"environment"})
-    return Status(201, SourceConfigShape.of(alert_verbs.create_source(by=by, environment=environment, **facts)))
+    return Status(
+        201, SourceConfigShape.of(alert_verbs.create_source(by=by, environment=environment, **facts))
+    )
 
 
 @router.patch("/sources/{source_id}", response=SourceConfigShape, operation_id="change_source")

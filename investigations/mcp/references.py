@@ -20,7 +20,9 @@ def id_of(prefix: str, text: str, what: str) -> uuid.UUID:
         return ids.find(prefix, text)
     except ids.BadId as error:
         raise Invalid(
-            "bad_id", f"{what}: {error}.", fix=f"Give the {prefix}_… id of an earlier answer, or the address of its page."
+            "bad_id",
+            f"{what}: {error}.",
+            fix=f"Give the {prefix}_… id of an earlier answer, or the address of its page.",
         ) from error
 
 
@@ -32,5 +34,7 @@ def moment(text: str, what: str) -> datetime | None:
         return timezone.now() - timedelta(**{_UNITS[text[-1]]: int(text[1:-1])})
     parsed = parse_datetime(text)
     if parsed is None or parsed.tzinfo is None:
-        raise Invalid("bad_time", f"{what}: {text[:40]!r} is no time.", fix="Write 2026-11-22T10:48:00Z or -15m.")
+        raise Invalid(
+            "bad_time", f"{what}: {text[:40]!r} is no time.", fix="Write 2026-11-22T10:48:00Z or -15m."
+        )
     return parsed

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 import msgspec
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
 from investigations.accounts import permissions
@@ -219,3 +219,11 @@ def capture(by: Actor, id: uuid.UUID) -> Capture:
 def decode(capture: Capture) -> wire.Capture:
     """What the sensor sent, whole."""
     return wire.capture_body.decode(capture.body)
+
+
+def armed_by_instance(instance_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, int]:
+    """How many active probes are armed on each of these instances; one query for them all."""
+    armed = ProbeDelivery.objects.filter(
+        instance__in=list(instance_ids), state=DeliveryState.ARMED, probe__state=ProbeState.ACTIVE
+    )
+    return dict(armed.values_list("instance_id").annotate(count=Count("id")).order_by())

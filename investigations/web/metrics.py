@@ -50,15 +50,24 @@ class AlertMetric:
 
     def table(self) -> dict[str, Any]:
         """The same in figures."""
-        rows = [[f"{moment:%H:%M:%S}", "no data" if value is None else f"{value:g}"] for moment, value in self.points]
-        return {"caption": f"{self.name}, every {self.answer.series.step_s:g} s", "columns": ["Time", "Value"], "rows": rows}
+        rows = [
+            [f"{moment:%H:%M:%S}", "no data" if value is None else f"{value:g}"]
+            for moment, value in self.points
+        ]
+        return {
+            "caption": f"{self.name}, every {self.answer.series.step_s:g} s",
+            "columns": ["Time", "Value"],
+            "rows": rows,
+        }
 
 
 def alert_metric(by: Actor, alert: Alert, start: datetime, end: datetime) -> AlertMetric:
     """Ask for the alert's metric in a window; a source that fails is an answer, too."""
     answer = metric_window(by=by, alert=alert, start=start, end=end)
     lines = answer.series.lines
-    points = [(datetime.fromtimestamp(at, UTC), _known(value)) for at, value in lines[0].points] if lines else []
+    points = (
+        [(datetime.fromtimestamp(at, UTC), _known(value)) for at, value in lines[0].points] if lines else []
+    )
     return AlertMetric(answer, alert.name, points)
 
 

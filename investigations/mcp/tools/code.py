@@ -28,7 +28,9 @@ Purpose = Annotated[str, Field(description="Why, in one sentence.", max_length=5
 async def read_code(
     session_id: SessionId,
     service: ServiceRef,
-    path: Annotated[str, Field(description="File, or the end of its path; empty lists the service's files.")] = "",
+    path: Annotated[
+        str, Field(description="File, or the end of its path; empty lists the service's files.")
+    ] = "",
     first_line: Annotated[int, Field(ge=1)] = 1,
     last_line: Annotated[int, Field(ge=0, description=f"0: {LINES} lines from the first.")] = 0,
     purpose: Purpose = "",
@@ -47,13 +49,17 @@ def _read(
         shapes = [FileShape.of(entry) for entry in files.files]
         return {
             "files": shapes,
-            "coverage": Coverage(returned=len(shapes), truncated="too many files" if files.truncated else None),
+            "coverage": Coverage(
+                returned=len(shapes), truncated="too many files" if files.truncated else None
+            ),
             "hint": "read_code with one of these paths.",
         }
     source = catalog_verbs.fetch_source(by=actor, service=service, path=path)
     total = len(source.text.splitlines())
     if first > max(total, 1):
-        raise Invalid("no_such_line", f"{source.path} has {total} lines.", fix="Give a first_line within them.")
+        raise Invalid(
+            "no_such_line", f"{source.path} has {total} lines.", fix="Give a first_line within them."
+        )
     last = min(last or first + LINES - 1, first + 2 * LINES - 1)
     note_step(actor, session, "read_code", f"read {source.path} {first}–{min(last, total)}", purpose)
     return {
@@ -98,7 +104,9 @@ async def find_assignments(
 def _assignments(actor: Actor, session_id: str, service_ref: str, target: str, purpose: str) -> Answer:
     session, service = _session_and_service(actor, session_id, service_ref)
     found = catalog_verbs.find_assignments(by=actor, service=service, target=target)
-    note_step(actor, session, "find_assignments", f"looked for what assigns {target} in {service.name}", purpose)
+    note_step(
+        actor, session, "find_assignments", f"looked for what assigns {target} in {service.name}", purpose
+    )
     return {
         **AssignmentsShape.of(found).model_dump(mode="json"),
         "hint": "place_probe at the suggested line of the likeliest writer; reflective ones matter most when types surprise.",

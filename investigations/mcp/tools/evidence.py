@@ -62,7 +62,11 @@ def _hypothesis(
             idempotency_key=idempotency_key,
         )  # fmt: skip
     else:
-        raise Invalid("hypothesis_without_claim", "A hypothesis needs a statement.", fix="Give statement, or hypothesis_id.")
+        raise Invalid(
+            "hypothesis_without_claim",
+            "A hypothesis needs a statement.",
+            fix="Give statement, or hypothesis_id.",
+        )
     return {
         "hypothesis": HypothesisShape.of(row),
         "hint": "place_probe where its answer differs from its rivals', then record_evidence.",
@@ -80,7 +84,9 @@ async def record_evidence(
     explains_alert: Annotated[str, Field(description="alr_ id it explains.")] = "",
     explains_incident: Annotated[str, Field(description="inc_ id it explains.")] = "",
     note: Annotated[str, Field(max_length=4000)] = "",
-    content: Annotated[dict[str, Any], Field(description="Facts of your own when there is nothing to copy.")] = {},  # noqa: B006
+    content: Annotated[
+        dict[str, Any], Field(description="Facts of your own when there is nothing to copy.")
+    ] = {},  # noqa: B006
     idempotency_key: str = "",
 ) -> dict[str, Any]:
     """Freeze an observation and link it, with a stance, to hypotheses, and to the alert or incident it explains."""
@@ -130,7 +136,9 @@ def _evidence(
 @tool(title="Export the report")
 async def export_report(
     session_id: str,
-    format: Annotated[Literal["markdown", "json"], Field(description="json: the same facts as data.")] = "markdown",
+    format: Annotated[
+        Literal["markdown", "json"], Field(description="json: the same facts as data.")
+    ] = "markdown",
 ) -> dict[str, Any]:
     """The session's report: incident, alert, hypotheses with evidence, verdict and gates, probes, timeline."""
     return await as_actor(_export, session_id, format)

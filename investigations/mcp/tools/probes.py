@@ -25,8 +25,12 @@ Kind = Literal["snapshot", "logpoint", "counter"]
 SessionId = Annotated[str, Field(description="ses_ id.")]
 File = Annotated[str, Field(description="Path or the end of it, as trades/trade_request.py.")]
 Function = Annotated[str, Field(description="module:qualified.name, instead of file and line.")]
-Condition = Annotated[str, Field(max_length=1000, description="Safe expression over the line's names: amount > 10000.")]
-Template = Annotated[str, Field(max_length=2000, description="Message of a logpoint: order {order.id} is {state}.")]
+Condition = Annotated[
+    str, Field(max_length=1000, description="Safe expression over the line's names: amount > 10000.")
+]
+Template = Annotated[
+    str, Field(max_length=2000, description="Message of a logpoint: order {order.id} is {state}.")
+]
 Watches = Annotated[
     list[str], Field(max_length=20, description='Expressions to keep by themselves, as ["request.high_value", "len(items)"].')
 ]  # fmt: skip
@@ -45,7 +49,9 @@ async def check_probe(
     watches: Watches = [],  # noqa: B006  (pydantic copies it)
 ) -> dict[str, Any]:
     """Dry run of place_probe: the resolved place, nearest executable lines, instances it would reach, what is wrong."""
-    return await as_actor(_check, session_id, service, file, line, function, kind, condition, template, watches)
+    return await as_actor(
+        _check, session_id, service, file, line, function, kind, condition, template, watches
+    )
 
 
 def _check(
@@ -74,7 +80,9 @@ def _check(
     check = probe_verbs.check_probe(by=actor, session=session, spec=spec)
     return {
         **ProbeCheckShape.of(check).model_dump(mode="json"),
-        "hint": "place_probe with the same arguments arms it." if check.ok else "Mend what problems says first.",
+        "hint": "place_probe with the same arguments arms it."
+        if check.ok
+        else "Mend what problems says first.",
     }
 
 
@@ -150,7 +158,9 @@ def _watches(texts: list[str]) -> list[dict[str, str]]:
 async def wait_for_captures(
     probe_ids: Annotated[list[str], Field(min_length=1, max_length=20)],
     ctx: Context,
-    after: Annotated[int, Field(ge=0, description="next_after of the answer before; 0 from the beginning.")] = 0,
+    after: Annotated[
+        int, Field(ge=0, description="next_after of the answer before; 0 from the beginning.")
+    ] = 0,
     min_count: Annotated[int, Field(ge=1, le=50)] = 1,
     timeout_s: Annotated[float, Field(ge=0, le=50, description="0 looks and returns at once.")] = 30,
 ) -> dict[str, Any]:

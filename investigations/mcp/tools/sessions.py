@@ -29,7 +29,9 @@ Part = Literal["probes", "hypotheses", "evidence", "timeline"]
 @tool(title="Open session", writes=True)
 async def open_session(
     purpose: Annotated[str, Field(description="Why, in one sentence.", max_length=500)],
-    alert: Annotated[str, Field(description="alr_ id or address: fills in services, window and incident.")] = "",
+    alert: Annotated[
+        str, Field(description="alr_ id or address: fills in services, window and incident.")
+    ] = "",
     incident: Annotated[str, Field(description="inc_ id or address.")] = "",
     service: Annotated[str, Field(description="Name or svc_ id, when there is no alert.")] = "",
     title: Annotated[str, Field(max_length=300)] = "",
@@ -114,7 +116,9 @@ def _get(actor: Actor, session_id: str, include: list[Part], after: int) -> Answ
     if "hypotheses" in include:
         answer["hypotheses"] = [HypothesisShape.of(row) for row in evidence.hypotheses(actor, session)]
     if "evidence" in include:
-        answer["evidence"] = [EvidenceShape.of(row, content=False) for row in evidence.evidence_of(actor, session)]
+        answer["evidence"] = [
+            EvidenceShape.of(row, content=False) for row in evidence.evidence_of(actor, session)
+        ]
     if "timeline" in include:
         answer["timeline"] = [
             TimelineShape.of(row) for row in sessions.timeline_after(actor, session, after, limit=100)

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from investigations.accounts import permissions
 from investigations.accounts import selectors as accounts
+from investigations.accounts.actors import Actor
 from investigations.catalog import selectors
 from investigations.catalog.models import Instance, Service
 from investigations.lib.errors import Invalid
@@ -41,12 +42,15 @@ def service(request: HttpRequest, service_id: str) -> HttpResponse:
 
 
 def _context(request: HttpRequest, only: Service | None = None) -> dict[str, Any]:
-    by = actor(request)
+    return figures(actor(request), only, request.GET.get("instance", ""))
+
+
+def figures(by: Actor, only: Service | None = None, chosen: str = "") -> dict[str, Any]:
+    """What the page shows, and its socket paints again: services with their instances, and the totals."""
     services = [only] if only else list(selectors.services(by))
     instances = list(selectors.instances(by, service=only))
     armed = probes.armed_by_instance(instance.id for instance in instances)
     shown = [_instance(instance, armed) for instance in instances]
-    chosen = request.GET.get("instance", "")
     environments = list(accounts.environments(by))
     return {
         "groups": [_group(each, shown) for each in services],
@@ -91,7 +95,9 @@ def disarm(request: HttpRequest, environment: str) -> HttpResponse:
     by = actor(request)
     reason = request.POST.get("reason", "").strip()
     if not reason:
-        raise Invalid("reason_required", "Disarming everything needs a reason.", fix="Say why in a few words.")
+        raise Invalid(
+            "reason_required", "Disarming everything needs a reason.", fix="Say why in a few words."
+        )
     count = probe_verbs.disarm_all(
         by=by, environment=accounts.environment_named(by, environment), reason=reason
     )

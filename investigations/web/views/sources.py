@@ -108,7 +108,13 @@ def source(request: HttpRequest, source_id: str) -> HttpResponse:
     by = actor(request)
     row = selectors.source(by, id_in_address("src", source_id))
     permissions.require(by, "manage_sources", row.environment)
-    facts = {"name": row.name, "backend": row.backend, "url": row.url, "every_s": row.every_s, "enabled": row.enabled}
+    facts = {
+        "name": row.name,
+        "backend": row.backend,
+        "url": row.url,
+        "every_s": row.every_s,
+        "enabled": row.enabled,
+    }
     form = SourceForm(request.POST or None, by=by, source=row, initial=facts)
     context = {
         "section": "sources",

@@ -21,14 +21,23 @@ from investigations.lib.errors import Problem
 from investigations.shapes import link
 from investigations.web.actors import actor, id_in_address
 
-LIFETIMES = {"1": "a day", "7": "a week", "30": "30 days", "90": "90 days", "365": "a year", "": "until revoked"}
+LIFETIMES = {
+    "1": "a day",
+    "7": "a week",
+    "30": "30 days",
+    "90": "90 days",
+    "365": "a year",
+    "": "until revoked",
+}
 
 
 class TokenForm(forms.Form):
     """Whom a token is for, where it acts and for how long."""
 
     kind = forms.ChoiceField(
-        choices=[("agent", "Agent"), ("sensor", "Sensor"), ("program", "Program")], widget=forms.RadioSelect, label="For"
+        choices=[("agent", "Agent"), ("sensor", "Sensor"), ("program", "Program")],
+        widget=forms.RadioSelect,
+        label="For",
     )
     name = forms.CharField(max_length=100, help_text="Who will hold it, as claude-code on Ana's laptop.")
     environment = forms.ChoiceField(required=False, help_text="A sensor token always has one.")

@@ -1,0 +1,325 @@
+"""What the parts of a session's page show: the page and its socket render the same parts from the same facts."""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.core.cache import cache
+from django.urls import reverse
+from django.utils import timezone
+
+from investigations.accounts.actors import Actor
+from investigations.catalog.models import Instance
+from investigations.evidence import selectors as evidence
+from investigations.evidence.models import EvidenceKind
+from investigations.lib.ids import show
+from investigations.probes import selectors as probes
+from investigations.probes.diagnosis import hit_totals
+from investigations.probes.histogram import hit_histogram
+from investigations.probes.models import Capture, Probe, ProbeState
+from investigations.sessions.models import InvestigationSession, SessionStatus, TimelineEntry
+from investigations.web import plots, values
+from investigations.web.metrics import AlertMetric, alert_metric
+from sightline import wire
+
+ROWS = 100
+"""Captures a page opens with."""
+STEPS = 60
+BUCKETS = 120
+METRIC_FOR_S = 10
+GATES = {
+    "mechanism": "Mechanism seen at run time",
+    "rivals": "Every rival refuted",
+    "disconfirming": "A disconfirming probe tried",
+    "coverage": "Decisive field fully covered",
+    "fix": "Fix confirmed",
+}
+
+
+# ---------------------------------------------------------------- verdict, hypotheses, steps
+
+
+def verdict(session: InvestigationSession) -> dict[str, Any]:
+    """components/verdict_bar.html."""
+    gates = [
+        {"name": GATES.get(gate["slug"], gate["slug"]), "met": gate["met"], "note": gate["sentence"]}
+        for gate in session.gates
+    ]
+    return {
+        "state": session.verdict,
+        "gates": gates,
+        "met": sum(gate["met"] for gate in gates),
+        "total": len(gates),
+    }
+
+
+def hypotheses(by: Actor, session: InvestigationSession) -> dict[str, Any]:
+    """The hypotheses and the evidence matrix under them (sessions/hypotheses.html)."""
+    matrix = evidence.matrix(by, session)
+    rows = [
+        {
+            "name": f"E{row.evidence.number}",
+            "title": row.evidence.title,
+            "url": reverse("evidence", args=[show("evd", row.evidence.id)]),
+            "flat": row.separates == 0,
+            "stances": [
+                {"stance": stance or "neutral", "inferred": row.evidence.kind == EvidenceKind.INFERENCE}
+                for stance in row.stances
+            ],
+        }
+        for row in matrix.rows
+    ]
+    columns = [
+        {
+            "name": f"H{column.number}",
+            "claim": column.statement,
+            "state": column.state,
+            "tally": column.state_reason,
+            "url": reverse("hypothesis", args=[show("hyp", column.id)]),
+        }
+        for column in matrix.columns
+    ]
+    return {"hypotheses": columns, "rows": rows}
+
+
+def step(entry: TimelineEntry) -> dict[str, Any]:
+    """components/step.html."""
+    return {
+        "at": entry.at,
+        "actor": entry.actor_label,
+        "kind": "person" if entry.actor_kind == "program" else entry.actor_kind,
+        "verb": entry.data.get("tool", ""),
+        "text": entry.sentence,
+        "result": "",
+        "cursor": entry.cursor,
+        "url": _subject_url(entry.subject),
+    }
+
+
+def _subject_url(subject: str) -> str:
+    pages = {"cap_": "capture", "hyp_": "hypothesis", "evd_": "evidence", "inc_": "incident", "alr_": "alert"}
+    name = pages.get(subject[:4])
+    return reverse(name, args=[subject]) if name else ""
+
+
+# ---------------------------------------------------------------- captures
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Captures as rows to paint, oldest first, and what a live list must know of them."""
+
+    rows: list[dict[str, Any]]
+    unlabelled: dict[str, Capture]
+
+    @property
+    def failing(self) -> int:
+        return sum(row["outcome"] == "fail" for row in self.rows)
+
+
+def capture_rows(session: InvestigationSession, captures: Sequence[Capture], current: str = "") -> Rows:
+    """components/capture_row.html, one for each; ``unlabelled`` are those whose outcome may still be told."""
+    outcomes = probes.outcome_of(session.environment_id, [capture.execution_id for capture in captures])
+    bodies = [(capture, probes.decode(capture)) for capture in captures]
+    usual = _usual_types(bodies, outcomes)
+    instances = _short_names({capture.instance_id for capture in captures})
+    rows, unlabelled = [], {}
+    for capture, body in bodies:
+        outcome = outcomes.get(capture.execution_id, "unknown")
+        row = _row(capture, body, outcome, instances, usual)
+        row["current"] = row["public_id"] == current
+        rows.append(row)
+        if outcome == "unknown" and capture.execution_id:
+            unlabelled[row["public_id"]] = capture
+    return Rows(rows, unlabelled)
+
+
+def _row(
+    capture: Capture,
+    body: wire.Capture,
+    outcome: str,
+    instances: Mapping[uuid.UUID, str],
+    usual: Mapping[tuple[uuid.UUID, str], str],
+) -> dict[str, Any]:
+    public_id = show("cap", capture.id)
+    watched = list((body.watches or {}).items())
+    headline = second = None
+    differs = False
+    if watched:
+        name, value = watched[0]
+        headline = values.node(value, name=name, path=name, depth=0)
+        differs = usual.get((capture.probe_id, name), value.type) != value.type
+    if len(watched) > 1:
+        second = values.written(watched[1][1])
+    return {
+        "public_id": public_id,
+        "url": reverse("capture", args=[public_id]),
+        "at": capture.at,
+        "outcome": outcome,
+        "instance": instances.get(capture.instance_id, "?"),
+        "headline": headline,
+        "message": capture.message or capture.function or capture.kind,
+        "second": second,
+        "standing": "differs" if differs else "",
+    }
+
+
+def _usual_types(
+    bodies: Iterable[tuple[Capture, wire.Capture]], outcomes: Mapping[str, str]
+) -> dict[tuple[uuid.UUID, str], str]:
+    """For each probe and watch the type most passing captures hold (of all, while none is labelled)."""
+    counts: dict[tuple[uuid.UUID, str], Counter[str]] = {}
+    for capture, body in bodies:
+        if outcomes.get(capture.execution_id) == "fail":
+            continue
+        for name, value in (body.watches or {}).items():
+            counts.setdefault((capture.probe_id, name), Counter())[value.type] += 1
+    return {key: counted.most_common(1)[0][0] for key, counted in counts.items()}
+
+
+def _short_names(ids: set[uuid.UUID]) -> dict[uuid.UUID, str]:
+    return {row.id: str(row.pid) for row in Instance.objects.filter(pk__in=ids).only("id", "pid")}
+
+
+def headings(session_probes: Iterable[Probe]) -> dict[str, str]:
+    """What the value columns hold: the watches of the newest probe that has some."""
+    watches = next((probe.watches for probe in reversed(list(session_probes)) if probe.watches), [])
+    names = [watch["name"] for watch in watches] + ["", ""]
+    return {"headline_name": names[0] or "Value", "second_name": names[1]}
+
+
+def why_empty(session_probes: Sequence[Probe]) -> dict[str, str]:
+    """Why no capture is there, from what the probes counted."""
+    if not session_probes:
+        return {
+            "empty_title": "No probe is placed.",
+            "empty_text": "Choose a line in the source, and press its gutter.",
+        }
+    causes = [cause for probe in session_probes[-3:] for cause in probes.why_no_capture(probe)]
+    return {"empty_title": "No capture yet.", "empty_text": " ".join(causes[:3])}
+
+
+# ---------------------------------------------------------------- probes
+
+
+def slip(probe: Probe) -> dict[str, Any]:
+    """components/probe_slip.html, with the place for lists."""
+    deliveries = probes.deliveries(probe)
+    totals = hit_totals(probe)
+    refused = [delivery.sentence for delivery in deliveries if delivery.state == "rejected"]
+    return {
+        "name": f"P{probe.number}",
+        "public_id": show("prb", probe.id),
+        "kind": probe.kind,
+        "condition": probe.condition,
+        "place": probe.place,
+        "place_url": source_url(probe),
+        "state": probe.state,
+        "armed": sum(delivery.state == "armed" for delivery in deliveries),
+        "instances": len(deliveries),
+        "rate": f"{probe.rate:g} a second",
+        "ends": probe.expires_at if probe.state == ProbeState.ACTIVE else None,
+        "hits": totals.counts,
+        "at_least": totals.at_least,
+        "problem": refused[0] if refused else "",
+        "captures": probe.captures,
+        "remove_url": reverse("probe_remove", args=[show("prb", probe.id)])
+        if probe.state == ProbeState.ACTIVE
+        else "",
+    }
+
+
+def source_url(probe: Probe) -> str:
+    """Where the source pane shows the probe's line."""
+    file, line = probe_line(probe)
+    query = f"?service={show('svc', probe.service_id)}&path={file}&line={line}" if file else ""
+    return reverse("session", args=[show("ses", probe.session_id)]) + query
+
+
+def probe_line(probe: Probe) -> tuple[str, int]:
+    """File and line a probe stands on: as a sensor resolved it, else as it was asked for."""
+    for delivery in probe.deliveries.all():
+        for place in delivery.places:
+            return str(place["file"]), int(place["line"])
+    return str(probe.location.get("file", "")), int(probe.location.get("line", 0))
+
+
+# ---------------------------------------------------------------- timeline
+
+
+def timeline(by: Actor, session: InvestigationSession, sight: Capture | None = None) -> dict[str, Any]:
+    """components/timeline.html: the alert's metric, armed windows, captured executions and steps on one axis."""
+    now = timezone.now()
+    end = session.closed_at or now
+    start = _start(session, end)
+    histogram = hit_histogram(by, session, start, end, buckets=BUCKETS)
+    metric = _metric(by, session, start, end)
+    session_probes = list(probes.probes_of(by, session))
+    drawn = plots.timeline(
+        plots.Window(start, end + (end - start) * 0.04),
+        now=now if session.status == SessionStatus.OPEN else None,
+        metric=metric.line(session.episode) if metric and metric.points else None,
+        probes=[_span(probe) for probe in session_probes],
+        buckets=[
+            plots.Bucket(bucket.start, bucket.passed, bucket.failed, bucket.unknown)
+            for bucket in histogram.buckets
+            if bucket.watched
+        ],
+        bucket=timedelta(seconds=histogram.width_s),
+        steps=[_happening(entry) for entry in session.timeline.order_by("-cursor")[:STEPS]],
+        captures=[_sight(capture) for capture in probes.captures_before(by, session, limit=50)],
+        sight=_sight(sight) if sight else None,
+    )
+    return {"timeline": drawn, "metric": metric, "table": _table(metric)}
+
+
+def _start(session: InvestigationSession, end: datetime) -> datetime:
+    """Not before the session's window, and not so early that the last minutes become a hair."""
+    return max(session.window_start, end - timedelta(hours=6), session.opened_at - timedelta(minutes=30))
+
+
+def _metric(by: Actor, session: InvestigationSession, start: datetime, end: datetime) -> AlertMetric | None:
+    """The alert's metric, asked for at most every few seconds however many people look."""
+    if session.episode is None:
+        return None
+    key = f"timeline-metric:{session.id}:{int(end.timestamp() // METRIC_FOR_S)}"
+    found: AlertMetric | None = cache.get(key)
+    if found is None:
+        found = alert_metric(by, session.episode.alert, start, end)
+        cache.set(key, found, METRIC_FOR_S * 2)
+    return found
+
+
+def _table(metric: AlertMetric | None) -> dict[str, Any] | None:
+    return metric.table() if metric and metric.points else None
+
+
+def _span(probe: Probe) -> plots.ProbeSpan:
+    running = probe.state == ProbeState.ACTIVE
+    return plots.ProbeSpan(
+        name=f"P{probe.number}",
+        label=f"{probe.kind} · {probe.place}{f' · {probe.condition}' if probe.condition else ''}",
+        start=probe.placed_at,
+        end=None if running else probe.ended_at,
+        state="armed" if running else "asked" if probe.state == ProbeState.PENDING_APPROVAL else "done",
+        url=source_url(probe),
+    )
+
+
+def _happening(entry: TimelineEntry) -> plots.Happening:
+    return plots.Happening(
+        entry.at,
+        "agent" if entry.actor_kind == "agent" else "person" if entry.actor_kind != "system" else "system",
+        entry.sentence,
+        decisive=entry.kind in ("probe_placed", "evidence_recorded"),
+    )
+
+
+def _sight(capture: Capture) -> plots.Sight:
+    public_id = show("cap", capture.id)
+    return plots.Sight(capture.at.astimezone(UTC), f"{capture.at:%H:%M:%S} cap_…{public_id[-4:]}", public_id)

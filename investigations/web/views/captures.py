@@ -1,0 +1,112 @@
+"""One capture: its frames and values, and beside it the nearest one that turned out otherwise."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import path
+from django.views.decorators.http import require_http_methods
+
+from investigations.accounts import permissions
+from investigations.accounts.actors import Actor
+from investigations.catalog.models import Instance
+from investigations.evidence import selectors as evidence
+from investigations.lib.ids import show
+from investigations.probes import selectors
+from investigations.probes.models import Capture, Probe
+from investigations.sessions import selectors as sessions
+from investigations.sessions.models import InvestigationSession
+from investigations.web import values
+from investigations.web.actors import actor, id_in_address
+from sightline import wire
+
+OPPOSITE = {"pass": "fail", "fail": "pass"}
+
+
+@login_required
+@require_http_methods(["GET"])
+def capture(request: HttpRequest, capture_id: str) -> HttpResponse:
+    """A capture as a page; a session's page takes its ``#detail`` out of it."""
+    by = actor(request)
+    row = selectors.capture(by, id_in_address("cap", capture_id))
+    session = sessions.session(by, row.session_id)
+    body = selectors.decode(row)
+    outcome = _outcome(row)
+    context = _facts(row, body, outcome, session) | {
+        "public_id": capture_id,
+        "hypotheses": evidence.hypotheses(by, session),
+        "may_record": permissions.may(by, "record_evidence", session.environment),
+        "counterpart": _counterpart(by, session, row, outcome),
+    }
+    return render(request, "captures/capture.html", context)
+
+
+@login_required
+@require_http_methods(["GET"])
+def compare(request: HttpRequest, capture_id: str, other_id: str) -> HttpResponse:
+    """Two captures of one place side by side: types that differ, values that differ, and what is equal stepped back."""
+    by = actor(request)
+    sides = [selectors.capture(by, id_in_address("cap", text)) for text in (capture_id, other_id)]
+    passing, failing = sorted(sides, key=lambda side: _outcome(side) == "fail")
+    context = {
+        "pairs": values.pairs(_variables(selectors.decode(passing)), _variables(selectors.decode(failing))),
+        "passing": _side(passing),
+        "failing": _side(failing),
+        "session": sessions.session(by, passing.session_id),
+    }
+    return render(request, "captures/compare.html", context)
+
+
+def _outcome(row: Capture) -> str:
+    return selectors.outcome_of(row.environment_id, [row.execution_id]).get(row.execution_id, "unknown")
+
+
+def _side(row: Capture) -> dict[str, Any]:
+    public_id = show("cap", row.id)
+    return {"row": row, "public_id": public_id, "outcome": _outcome(row), "short": public_id[-6:]}
+
+
+def _variables(body: wire.Capture) -> dict[str, wire.Value]:
+    """Watches first, then the variables of the innermost frame."""
+    innermost = body.frames[0].variables if body.frames else None
+    return dict(body.watches or {}) | dict(innermost or {})
+
+
+def _facts(row: Capture, body: wire.Capture, outcome: str, session: InvestigationSession) -> dict[str, Any]:
+    return {
+        "capture": row,
+        "body": body,
+        "outcome": outcome,
+        "session": session,
+        "probe": Probe.objects.filter(pk=row.probe_id).first(),
+        "instance": Instance.objects.filter(pk=row.instance_id).select_related("service").first(),
+        "watches": values.tree(body.watches or {}),
+        "frames": [
+            {"frame": frame, "nodes": None if frame.variables is None else values.tree(frame.variables)}
+            for frame in body.frames or []
+        ],
+        "short": show("cap", row.id)[-6:],
+    }
+
+
+def _counterpart(by: Actor, session: InvestigationSession, row: Capture, outcome: str) -> str:
+    """The nearest earlier capture of the same probe that turned out otherwise, else the latest such."""
+    if outcome not in OPPOSITE:
+        return ""
+    probe = Probe.objects.filter(pk=row.probe_id).first()
+    for cursor in (row.cursor, None):
+        found = selectors.captures_before(
+            by, session, cursor, probe=probe, outcome=OPPOSITE[outcome], limit=1
+        )
+        if found:
+            return show("cap", found[-1].id)
+    return ""
+
+
+urlpatterns = [
+    path("captures/<str:capture_id>/", capture, name="capture"),
+    path("captures/<str:capture_id>/compare/<str:other_id>/", compare, name="capture_compare"),
+]
