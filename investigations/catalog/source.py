@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import difflib
-import uuid
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NoReturn
 
 import msgspec
 from asgiref.sync import async_to_sync
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from investigations.accounts import permissions
@@ -26,6 +26,7 @@ ALL_WITHIN_S = 15.0
 AT_ONCE = 8
 """Files asked for together: enough to hide the way there and back, few enough to leave room for captures."""
 MOST_FILES = 400
+_ABSOLUTE = re.compile(r"/|[A-Za-z]:[/\\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,28 +79,52 @@ def fetch_source(*, by: Actor, service: Service, path: str, commit: str | None =
     _check_path(path)
     instance = _instance_to_ask(service, commit)
     if instance is None:
-        stored = service.source_files.filter(_ends_with(path), **({"commit": commit} if commit else {}))
-        return stored.order_by("-seen_at").first() or _nobody_to_ask(service)
-    fresh = _fresh(service, instance).filter(_ends_with(path)).first()
-    return fresh or _ask_for(service, instance, path)
-
-
-def _ask_for(service: Service, instance: Instance, path: str) -> SourceFile:
-    """The file by that path; when there is none, the only one whose path ends so."""
-    answer = async_to_sync(questions.ask_instance)(instance.id, "source", path, ANSWER_WITHIN_S)
+        return _last_known(service, path, commit) or _nobody_to_ask(service)
+    fresh = _fresh(service, instance).filter(path=path).last()
+    if fresh is not None:
+        return fresh
+    answer = async_to_sync(_ask_for_source)(instance, path)
+    if isinstance(answer, wire.Source):
+        return _keep(service, instance, answer)
     if isinstance(answer, wire.Failure):
-        known = [entry.path for entry in _listing(instance).files]
-        longer = [other for other in known if other.endswith(f"/{path.lstrip('/')}")]
-        if len(longer) != 1:
-            raise _no_such_file(answer, path, longer or known)
-        answer = async_to_sync(questions.ask_instance)(instance.id, "source", longer[0], ANSWER_WITHIN_S)
-    if not isinstance(answer, wire.Source):
-        raise _no_answer(answer)
-    return store_source(service, answer, instance.commit)
+        raise _no_such_file(instance, path, answer)
+    raise _no_answer(answer)
 
 
-def _no_such_file(answer: wire.Failure, path: str, among: list[str]) -> NotFound:
-    near = difflib.get_close_matches(path, among, n=5, cutoff=0.3) or among[:5]
+def _last_known(service: Service, path: str, commit: str | None) -> SourceFile | None:
+    """The newest stored text of the file of that name, or of the only file whose path ends so."""
+    stored = service.source_files.filter(**({"commit": commit} if commit else {})).order_by("-seen_at")
+    exact = stored.filter(path=path).first()
+    if exact is not None:
+        return exact
+    longer = stored.filter(path__endswith=f"/{path.lstrip('/')}")
+    return longer.first() if len(set(longer.values_list("path", flat=True))) == 1 else None
+
+
+async def _ask_for_source(instance: Instance, path: str) -> wire.AnswerBody:
+    """Ask below each of its roots first, so that ``app.py`` is the one there and no other that ends so."""
+    below = [] if _ABSOLUTE.match(path) else [f"{root}/{path}" for root in instance.roots]
+    for wanted in below:
+        answer = await questions.ask_instance(instance.id, "source", wanted, ANSWER_WITHIN_S)
+        if not isinstance(answer, wire.Failure):
+            return answer
+    return await questions.ask_instance(instance.id, "source", path, ANSWER_WITHIN_S)
+
+
+def _keep(service: Service, instance: Instance, source: wire.Source) -> SourceFile:
+    shown = msgspec.structs.replace(source, path=_below(instance.roots, source.path))
+    return store_source(service, shown, instance.commit)
+
+
+def _below(roots: Iterable[str], path: str) -> str:
+    """A path as people say it: from its root on, the same wherever the service is installed."""
+    around = [root.rstrip("/") for root in roots if path.startswith(f"{root.rstrip('/')}/")]
+    return path[len(max(around, key=len)) + 1 :] if around else path
+
+
+def _no_such_file(instance: Instance, path: str, answer: wire.Failure) -> NotFound:
+    known = [entry.path for entry in _listing(instance).files]
+    near = difflib.get_close_matches(path, known, n=5, cutoff=0.3) or known[:5]
     return NotFound("source_unknown", answer.sentence, fix="Use one of the service's files.", files=near)
 
 
@@ -107,7 +132,10 @@ def _listing(instance: Instance) -> wire.Files:
     answer = async_to_sync(questions.ask_instance)(instance.id, "files", "", ANSWER_WITHIN_S)
     if not isinstance(answer, wire.Files):
         raise _no_answer(answer)
-    return answer
+    below = [
+        msgspec.structs.replace(entry, path=_below(instance.roots, entry.path)) for entry in answer.files
+    ]
+    return wire.Files(below, answer.truncated)
 
 
 def fetch_files(*, by: Actor, service: Service) -> wire.Files:
@@ -136,9 +164,9 @@ def fetch_sources(*, by: Actor, service: Service, paths: Iterable[str] | None = 
     wanted = list(dict.fromkeys(paths))
     have = {file.path: file for file in _fresh(service, instance).filter(path__in=wanted[:MOST_FILES])}
     missing = [path for path in wanted[:MOST_FILES] if path not in have]
-    for path, answer in async_to_sync(_ask_together)(instance.id, missing).items():
+    for path, answer in async_to_sync(_ask_together)(instance, missing).items():
         if isinstance(answer, wire.Source):
-            have[path] = store_source(service, answer, instance.commit)
+            have[path] = _keep(service, instance, answer)
     unread = [path for path in wanted if path not in have]
     return Sources(have, unread, truncated or len(wanted) > MOST_FILES)
 
@@ -155,7 +183,7 @@ def _all_stored(service: Service, paths: Iterable[str] | None) -> Sources:
     return Sources(have, [path for path in wanted if path not in have])
 
 
-async def _ask_together(instance_id: uuid.UUID, paths: list[str]) -> dict[str, wire.AnswerBody]:
+async def _ask_together(instance: Instance, paths: list[str]) -> dict[str, wire.AnswerBody]:
     """The answers that came in time."""
     turns = asyncio.Semaphore(AT_ONCE)
     answers: dict[str, wire.AnswerBody] = {}
@@ -163,7 +191,7 @@ async def _ask_together(instance_id: uuid.UUID, paths: list[str]) -> dict[str, w
     async def ask(path: str) -> None:
         async with turns:
             try:
-                answers[path] = await questions.ask_instance(instance_id, "source", path, ANSWER_WITHIN_S)
+                answers[path] = await _ask_for_source(instance, path)
             except Problem as problem:
                 answers[path] = wire.Failure(problem.slug, problem.sentence)
 
@@ -189,10 +217,6 @@ def _fresh(service: Service, instance: Instance) -> QuerySet[SourceFile]:
     if not instance.commit:
         fresh = fresh.filter(seen_at__gte=instance.started_at)
     return fresh.order_by("seen_at")
-
-
-def _ends_with(path: str) -> Q:
-    return Q(path=path) | Q(path__endswith=f"/{path.lstrip('/')}")
 
 
 def _no_answer(answer: wire.AnswerBody) -> Problem:

@@ -26,7 +26,7 @@ _SILENT = frozenset({"comment", "global_statement", "nonlocal_statement"})
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """A probe that shows the write. ``condition`` keeps surprises only and may be left out; ``note`` says what to mind."""
+    """A probe that shows the write. ``condition`` keeps surprises only and may be left out; ``note``: what to mind."""
 
     kind: str
     file: str

@@ -79,8 +79,8 @@ def why_no_capture(probe: Probe) -> list[str]:
         return [f"No instance of {probe.service.name} is connected.", *_of_instances(probe, told)]
     chosen = [instance for instance in running if targeting.targets(probe.targeting, instance)]
     if not chosen:
-        words = targeting.sentence(probe.targeting)
-        return [f"{len(running)} instances of {probe.service.name} are connected, and none matches {words}."]
+        connected = f"the connected instances of {probe.service.name} ({len(running)})"
+        return [f"None of {connected} matches {targeting.sentence(probe.targeting)}."]
     silent = {instance.pk for instance in chosen} - {row.instance_id for row in told}
     unanswered = [
         f"{_name(instance)}: the sensor has not answered yet." for instance in chosen if instance.pk in silent

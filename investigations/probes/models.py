@@ -91,7 +91,7 @@ class ProbeDelivery(models.Model):
     cost_us = models.FloatField(default=0.0)
     figures = models.JSONField(default=dict)
     armed_at = models.DateTimeField(null=True, blank=True, help_text="When it was first armed here.")
-    disarmed_at = models.DateTimeField(null=True, blank=True, help_text="When it stopped watching here; null while it watches.")
+    disarmed_at = models.DateTimeField(null=True, blank=True, help_text="When it stopped watching here.")
     updated_at = models.DateTimeField(db_default=Now())
 
     class Meta:
@@ -105,8 +105,8 @@ class ProbeDelivery(models.Model):
 class Capture(models.Model):
     """A recorded hit, immutable: the body as it arrived, beside the columns that lists and filters need.
 
-    Ids are UUIDv7 given by the sensor and unique per instance. The table is partitioned by range of id, so one partition
-    holds one day, and no foreign key points at a capture: a day can be dropped, and evidence keeps a copy.
+    Ids are UUIDv7 given by the sensor and unique per instance. The table is partitioned by range of id, so one
+    partition holds one day, and no foreign key points at a capture: a day can be dropped, and evidence keeps a copy.
     """
 
     pk = models.CompositePrimaryKey("id", "instance_id")
@@ -137,7 +137,7 @@ class Capture(models.Model):
 
 
 class Outcome(models.TextChoices):
-    PASS = "pass"
+    PASS = "pass"  # noqa: S105  (no password)
     FAIL = "fail"
     UNKNOWN = "unknown"
 

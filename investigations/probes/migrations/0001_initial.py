@@ -94,7 +94,7 @@ class Migration(migrations.Migration):
                 ('cost_us', models.FloatField(default=0.0)),
                 ('figures', models.JSONField(default=dict)),
                 ('armed_at', models.DateTimeField(blank=True, help_text='When it was first armed here.', null=True)),
-                ('disarmed_at', models.DateTimeField(blank=True, help_text='When it stopped watching here; null while it watches.', null=True)),
+                ('disarmed_at', models.DateTimeField(blank=True, help_text='When it stopped watching here.', null=True)),
                 ('updated_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 ('instance', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='deliveries', to='catalog.instance')),
                 ('probe', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='deliveries', to='probes.probe')),
