@@ -10,7 +10,7 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "investigations.settings")
 django_application = get_asgi_application()  # sets Django up; the imports below need models
 
-from django.urls import path  # noqa: E402
+from django.urls import path, re_path  # noqa: E402
 
 from investigations.gateway.consumers import SensorConsumer  # noqa: E402
 from investigations.mcp.asgi import with_mcp  # noqa: E402
@@ -23,7 +23,8 @@ application = ProtocolTypeRouter(
         "websocket": URLRouter(
             [
                 path("sensor/v1", SensorConsumer.as_asgi()),
-                path("", AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(page_sockets)))),
+                # A pattern, not a path: behind the validators nobody sees that the routing goes on.
+                re_path("", AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(page_sockets)))),
             ]
         ),
     }
