@@ -16,6 +16,7 @@ from investigations.alerts.models import AlertState, Episode, Incident, Incident
 from investigations.lib.addresses import RefusedAddress, check_url
 from investigations.lib.errors import Conflict, Invalid
 from investigations.lib.ids import show
+from investigations.lib.text import one_line, storable_text
 from investigations.live import publish, topics
 
 STILL_BURNING = (AlertState.FIRING, AlertState.FLAPPING)
@@ -42,7 +43,7 @@ def note_incident(*, by: Actor, incident: Incident, text: str) -> IncidentEntry:
     incident = _editable(by, incident)
     if not text.strip():
         raise Invalid("note_empty", "The note is empty.", fix="Write what others should know.")
-    return _write(incident, by, "incident_noted", text.strip())
+    return _write(incident, by, "incident_noted", storable_text(text).strip())
 
 
 @transaction.atomic
@@ -98,7 +99,7 @@ def add_reference(*, by: Actor, incident: Incident, url: str, title: str = "") -
         raise Invalid("reference_url", str(error), fix="Give the page's address.") from error
     if len(incident.references) >= MOST_REFERENCES:
         raise Conflict("too_many_references", f"An incident has at most {MOST_REFERENCES} references.")
-    reference = {"url": url.strip(), "title": " ".join(title.split())[:200] or url.strip()}
+    reference = {"url": url.strip(), "title": one_line(title, 200) or url.strip()}
     if all(known["url"] != reference["url"] for known in incident.references):
         incident.references = [*incident.references, reference]
         incident.save(update_fields=["references"])
@@ -191,4 +192,5 @@ def _write(incident: Incident, by: Actor, kind: str, sentence: str) -> IncidentE
 
 
 def _because(what: str, reason: str) -> str:
-    return f"{what}: {reason.strip()}" if reason.strip() else f"{what}."
+    reason = storable_text(reason).strip()
+    return f"{what}: {reason}" if reason else f"{what}."

@@ -20,6 +20,7 @@ from investigations.alerts.models import Alert, AlertSource, Episode, Incident, 
 from investigations.alerts.promql import take_apart
 from investigations.catalog.models import Service
 from investigations.lib.ids import show, uuid7
+from investigations.lib.text import one_line, storable, storable_text
 from investigations.live import publish, topics
 
 BURNING = ("firing", "suppressed")
@@ -190,20 +191,20 @@ def _is_old_news(before: Sighting, reading: Reading, at: datetime) -> bool:
 
 def _describe(alert: Alert, source: AlertSource, reading: Reading, at: datetime, known: set[str]) -> None:
     """Bring the alert's own columns up to what was read; what this source does not tell stays."""
-    candidates = labels.service_names(reading.labels)
-    alert.name = reading.name[:300]
-    alert.labels = {**alert.labels, **reading.labels}  # they differ at most in who told of it
-    alert.annotations = dict(reading.annotations)
-    alert.summary = labels.summary(reading.annotations)
+    candidates = labels.service_names(storable(dict(reading.labels)))
+    alert.name = one_line(reading.name, 300)
+    alert.labels = {**alert.labels, **storable(dict(reading.labels))}  # they differ at most in who told of it
+    alert.annotations = storable(dict(reading.annotations))
+    alert.summary = labels.summary(alert.annotations)
     alert.severity = labels.severity(reading.labels)
     alert.service_name = next((name for name in candidates if name in known), next(iter(candidates), ""))[
         :255
     ]
     alert.value = reading.value if reading.value is not None else alert.value
-    alert.link = (reading.link or alert.link)[:1000]
+    alert.link = storable_text(reading.link or alert.link)[:1000]
     alert.last_seen_at = max(alert.last_seen_at, at)
     if reading.expression:
-        alert.expression = reading.expression
+        alert.expression = storable_text(reading.expression)
         alert.threshold = take_apart(reading.expression).threshold
     if alert.source_id is None:
         alert.source = source

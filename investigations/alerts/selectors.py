@@ -169,7 +169,7 @@ def _filtered(
 
 
 def _alerts(by: Actor) -> QuerySet[Alert]:
-    latest = Episode.objects.order_by("alert", "-started_at").distinct("alert")
+    latest = Episode.objects.order_by("alert_id", "-started_at").distinct("alert_id")
     rows = Alert.objects.filter(environment__in=permissions.visible_environments(by))
     return rows.select_related("environment", "source").prefetch_related(
         Prefetch("episodes", latest.select_related("incident"), to_attr="latest_episodes")

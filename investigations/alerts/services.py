@@ -39,6 +39,7 @@ from investigations.alerts.models import AlertSource, RawPayload
 from investigations.lib.addresses import RefusedAddress, check_url
 from investigations.lib.errors import Conflict, Invalid, Unauthorized
 from investigations.lib.ids import show
+from investigations.lib.text import storable, storable_text
 
 __all__ = [
     "Ingested", "MetricWindow", "add_reference", "assign_incident", "check_source", "claim", "close_incident",
@@ -291,7 +292,9 @@ def _take_in(source: AlertSource, pull: Pull, asked_at: datetime) -> Ingested:
         unsure=read.unsure,
     )  # fmt: skip
     if result.changed:
-        RawPayload.objects.create(source=source, door="pull", body=pull.raw, digested_at=asked_at)
+        RawPayload.objects.create(
+            source=source, door="pull", body=storable_text(pull.raw), digested_at=asked_at
+        )
     _keep_rejected(source, read, "pull", asked_at)
     return result
 
@@ -325,7 +328,7 @@ def _keep_health(source: AlertSource, checks: list[Check], at: datetime) -> None
     for check in checks:
         before = scopes.get(check.scope, {})
         since = before["since"] if before.get("status") == check.status else at.isoformat()
-        scopes[check.scope] = {**asdict(check), "since": since}
+        scopes[check.scope] = storable({**asdict(check), "since": since})
     source.health = {**source.health, "scopes": scopes}
 
 
@@ -364,7 +367,7 @@ def take_webhook(*, source_id: UUID, secret: str, body: bytes) -> Taken:
             "webhook_too_long", f"A webhook is at most {LONGEST_BODY:,} bytes.", fix="Group less in one post."
         )
     now = timezone.now()
-    text = body.decode(errors="replace").replace("\x00", "�")
+    text = storable_text(body.decode(errors="replace"))
     payload = RawPayload.objects.create(source=source, door="webhook", body=text)
     AlertSource.objects.filter(pk=source.pk).update(
         last_webhook_at=now, next_pull_at=now
@@ -433,7 +436,7 @@ def _read(payload: RawPayload) -> Read | None:
             reader.read_webhook(payload.body) if payload.door == "webhook" else reader.read_pull(payload.body)
         )
     except Unreadable as error:
-        payload.error = str(error)
+        payload.error = storable_text(str(error))
         return None
 
 
@@ -441,10 +444,11 @@ def _keep_rejected(source: AlertSource, read: Read, door: str, at: datetime) -> 
     """Each alert that could not be read, once: a pull would bring it again every few seconds."""
     waiting = set(RawPayload.objects.filter(source=source).exclude(error="").values_list("error", flat=True))
     for rejected in read.rejected:
-        if rejected.error not in waiting:
-            waiting.add(rejected.error)
+        why = storable_text(rejected.error)
+        if why not in waiting:
+            waiting.add(why)
             RawPayload.objects.create(
-                source=source, door=door, body=rejected.raw, error=rejected.error, digested_at=at
+                source=source, door=door, body=storable_text(rejected.raw), error=why, digested_at=at
             )
 
 

@@ -18,6 +18,7 @@ from investigations.catalog.models import Service
 from investigations.catalog.services import ensure_service
 from investigations.lib.errors import Conflict, Invalid
 from investigations.lib.ids import show
+from investigations.lib.text import one_line, storable, storable_text
 from investigations.live import publish, topics
 from investigations.sessions import openings
 from investigations.sessions.models import InvestigationSession, Participant, SessionStatus, TimelineEntry
@@ -59,7 +60,7 @@ def open_session(
         environment=environment,
         number=_next_number(environment),
         title=_title(title) if title.strip() else opening.title,
-        symptom=symptom.strip() or opening.symptom,
+        symptom=storable_text(symptom).strip() or opening.symptom,
         incident=incident or opening.incident,
         episode=opening.episode,
         window_start=opening.window_start,
@@ -95,7 +96,7 @@ def close_session(*, by: Actor, session: InvestigationSession, conclusion: str =
     require_open(session)
     session.status = SessionStatus.CLOSED
     session.closed_at = timezone.now()
-    session.conclusion = conclusion.strip()
+    session.conclusion = storable_text(conclusion).strip()
     session.save(update_fields=["status", "closed_at", "conclusion"])
     ending = f": {session.conclusion}" if session.conclusion else "."
     record(session, by, "session_closed", f"Closed the session{ending}")
@@ -180,13 +181,13 @@ def record(
         session=session,
         cursor=cursor,
         kind=kind,
-        sentence=sentence,
+        sentence=storable_text(sentence),
         actor_kind=by.kind,
         actor_label=by.attribution[:LABEL_LENGTH],
         user=by.user,
-        purpose=purpose,
+        purpose=storable_text(purpose),
         subject=subject,
-        data=dict(data or {}),
+        data=storable(dict(data or {})),
     )
     session.timeline_cursor = cursor
     hint: publish.Hint = {"what": "timeline", "cursor": cursor, "id": show("ses", session.id)}
@@ -307,7 +308,7 @@ def _services(environment: Environment, wanted: Iterable[Service | str]) -> list
 
 
 def _title(text: str) -> str:
-    title = " ".join(text.split())[:TITLE_LENGTH]
+    title = one_line(text, TITLE_LENGTH)
     if not title:
         raise Invalid("title_empty", "A session needs a title.", fix="Say in a few words what is wrong.")
     return title
