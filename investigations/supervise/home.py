@@ -53,7 +53,7 @@ class Home:
             (self.folder / ".room").write_bytes(b"room")
         except OSError as reason:
             raise unusable(self.folder, reason) from reason
-        if shutil.disk_usage(self.folder).free < ROOM_TO_START:
+        if is_full(self.folder, ROOM_TO_START):
             raise disk_full(self.folder)
 
     @contextmanager
@@ -101,6 +101,11 @@ def unusable(folder: Path, reason: OSError) -> Unstartable:
         f"The data directory {folder} cannot be written: {reason.strerror}.",
         fix="Set SIGHTLINE_HOME to a folder of yours.",
     )
+
+
+def is_full(folder: Path, needed: int = 1 << 20) -> bool:
+    """Whether fewer than `needed` bytes are free where `folder` is."""
+    return shutil.disk_usage(folder).free < needed
 
 
 def disk_full(folder: Path) -> Unstartable:

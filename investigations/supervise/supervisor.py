@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
-import errno
 import logging
-import shlex
+import os
+import shutil
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -27,7 +27,7 @@ from tornado.ioloop import IOLoop
 from investigations.lib.processes import FILE, ProcessStatus, State, read_processes, write_processes
 
 from .errors import Unstartable
-from .home import Home, disk_full
+from .home import Home, is_full
 from .programs import Program, Stop
 
 READY_WITHIN = 90.0  # seconds; a first start on a busy machine
@@ -48,20 +48,24 @@ PR_SET_CHILD_SUBREAPER = 36
 
 
 class LogFile:
-    """One program's output, cut at 10 MB into this file and the one before; a full disk loses lines, nothing else."""
+    """What one program writes, cut at 10 MB into this file and the one before."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, program: Program) -> None:
         self.file = file
-        self.disk_is_full = False
+        file.touch()
+        if program.uid is not None and program.gid is not None:
+            os.chown(file, program.uid, program.gid)
 
-    def __call__(self, message: dict[str, Any]) -> None:
-        try:
-            if self.file.exists() and self.file.stat().st_size > LOG_BYTES:
-                self.file.replace(self.file.with_suffix(".log.1"))
-            with self.file.open("ab") as stream:
-                stream.write(message["data"])
-        except OSError as reason:
-            self.disk_is_full = reason.errno in (errno.ENOSPC, errno.EDQUOT)
+    def receive(self, command: Sequence[str]) -> list[str]:
+        """The command, writing here: the shell hands over to it once the file is open."""
+        return ["/bin/sh", "-c", 'log=$1; shift; exec "$@" >>"$log" 2>&1', "sh", str(self.file), *command]
+
+    def cut(self) -> None:
+        """Begin anew when it is too long. It is emptied in place, because its writers keep it open to append."""
+        with contextlib.suppress(OSError):
+            if self.file.stat().st_size > LOG_BYTES:
+                shutil.copyfile(self.file, self.file.with_suffix(".log.1"))
+                os.truncate(self.file, 0)
 
     def last_line(self) -> str:
         with contextlib.suppress(FileNotFoundError):
@@ -75,7 +79,7 @@ class Child:
 
     def __init__(self, program: Program, logs: Path, on_end: Callable[[Child], None]) -> None:
         self.program = program
-        self.log = LogFile(logs / f"{program.name}.log")
+        self.log = LogFile(logs / f"{program.name}.log", program)
         self.restarts = 0
         self.deaths_in_a_row = 0
         self.state: State = "starting"
@@ -85,10 +89,11 @@ class Child:
         self.next_start: float | None = None  # monotonic
         self.ended = asyncio.Event()
         self._on_end = on_end
+        program_and_arguments = self.log.receive(program.command)
         self.watcher = Watcher(
             program.name,
-            shlex.quote(program.command[0]),
-            args=list(program.command[1:]),
+            program_and_arguments[0],
+            args=program_and_arguments[1:],
             working_dir=str(program.folder),
             env=dict(program.env),
             uid=program.uid,
@@ -98,8 +103,6 @@ class Child:
             autostart=False,
             graceful_timeout=GRACE,
             stop_signal=program.stop_signal,
-            stdout_stream={"stream": self.log},
-            stderr_stream={"stream": self.log},
             hooks={"after_reap": (self._ended, True)},
         )
 
@@ -130,8 +133,8 @@ class Child:
 
     def how_it_ended(self) -> str:
         """One sentence: how, and the last line it wrote."""
-        if self.log.disk_is_full:
-            return f"{self.program.name} ended: {disk_full(self.log.file.parent).sentence}"
+        if is_full(self.log.file.parent):
+            return f"{self.program.name} ended, and the disk that holds {self.log.file.parent} is full."
         said = self.log.last_line()
         return f"{self.program.name} {_ending(self.exit_code)}" + (f": {said}" if said else ".")
 
@@ -146,12 +149,11 @@ class Supervisor:
         self.children: dict[str, Child] = {}
         self._stopping = False
         logging.getLogger("circus").setLevel(logging.ERROR)
-        logging.getLogger("tornado.application").setLevel(logging.CRITICAL)  # a tick that found circus busy
         self._arbiter = Arbiter(
             [],
             f"inproc://{id(self)}-control",  # nobody may add programs from outside
             f"inproc://{id(self)}-events",
-            check_delay=LOOK_EVERY,
+            check_delay=-1,  # its own look at the processes may miss an end that comes while it looks
             sockets=[CircusSocket("web", host=host, port=port, backlog=512)],
             loop=IOLoop.current(),
         )
@@ -160,14 +162,14 @@ class Supervisor:
         _adopt_orphans()
         clear_leftovers(self.home.folder)
         await self._arbiter.start()
-        self._reviver = asyncio.create_task(self._revive())
+        self._tending = asyncio.create_task(self._tend())
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stopping = True
-        self._reviver.cancel()
+        self._tending.cancel()
         for child in self.children.values():
             child.enter("stopping")
         for stop in Stop:
@@ -236,13 +238,15 @@ class Supervisor:
         child.enter("restarting", child.how_it_ended())
         self._publish()
 
-    async def _revive(self) -> None:
-        """Start again, for as long as the whole runs, whatever has died and waited long enough."""
+    async def _tend(self) -> None:
+        """For as long as the whole runs: notice whatever ends, and start it again once it has waited."""
         while True:
+            self._arbiter.reap_processes()
             for child in list(self.children.values()):
                 due = child.next_start is not None and child.next_start <= time.monotonic()
-                if due and child.watcher.is_stopped():
+                if due and not child.is_running:
                     await self._start_again(child)
+                child.log.cut()
             await asyncio.sleep(LOOK_EVERY)
 
     async def _start_again(self, child: Child) -> None:

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import psutil
 import pytest
@@ -16,7 +15,7 @@ from investigations.supervise import supervisor as supervisor_module
 from investigations.supervise.errors import Unstartable
 from investigations.supervise.home import Home
 from investigations.supervise.programs import LISTEN, Program
-from investigations.supervise.supervisor import LogFile, clear_leftovers
+from investigations.supervise.supervisor import clear_leftovers
 
 WAIT = 20.0  # seconds; a limit for a busy machine, not an expectation
 
@@ -135,7 +134,19 @@ def test_a_process_that_only_has_the_same_number_is_left_alone(home):
     clear_leftovers(home.folder)
 
 
-def test_a_full_disk_loses_lines_and_nothing_else():
-    log = LogFile(Path("/dev/full"))
-    log({"data": b"a line"})
-    assert log.disk_is_full
+async def test_a_log_that_grew_too_long_is_cut_and_written_on(supervising, program, home, monkeypatch):
+    monkeypatch.setattr(supervisor_module, "LOG_BYTES", 1000)
+    text = "import time\nwhile True: print('x' * 99, flush=True); time.sleep(0.01)"
+    log = home.logs / "child.log"
+    async with supervising() as supervisor:
+        await supervisor.start(program(text))
+        await until((home.logs / "child.log.1").exists)
+        await until(lambda: log.read_text().startswith("xxx"))  # not a hole of zeros: it appends
+        assert log.stat().st_size < 100_000
+
+
+async def test_on_a_full_disk_that_is_the_reason_given(supervising, program, monkeypatch):
+    monkeypatch.setattr(supervisor_module, "is_full", lambda folder: True)
+    async with supervising() as supervisor:
+        with pytest.raises(Unstartable, match=r"child ended, and the disk that holds .* is full"):
+            await supervisor.run(program("raise SystemExit(1)"))
