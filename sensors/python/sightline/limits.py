@@ -9,13 +9,13 @@ from . import native
 
 DEFAULT_SHARE = 0.02
 """Of one core, over all threads."""
-SAVED_UP_S = 1.0
+SAVED_UP_S = 2.0
 """How many seconds' worth of budget may be saved up for a burst."""
 DEEPEST_DEBT_S = 5.0
 """How many seconds' worth one dear hit may be in debt at most: it is the breaker's business after that."""
-BREAKER_WINDOW_S = 5.0
+BREAKER_WINDOW_S = 10.0
 TOLERANCE = 1.25
-"""The breaker opens when the measured share exceeds the budget by this factor over a whole window."""
+"""The breaker opens when the measured share exceeds the budget by this factor over a whole window: more than a burst."""
 
 
 class Rate:
