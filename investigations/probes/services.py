@@ -107,7 +107,8 @@ def _service_elsewhere(session: InvestigationSession, service: Service) -> Probe
 def _nobody(service: Service, running: Collection[Instance], wanted: targeting.Targeting) -> str:
     if not running:
         return f"No instance of {service.name} is connected; the probe waits for one."
-    return f"None of the connected instances ({len(running)}) matches {targeting.sentence(wanted)}; the probe waits for one."
+    words = targeting.sentence(wanted)
+    return f"None of the connected instances ({len(running)}) matches {words}; the probe waits for one."
 
 
 def place_probe(
