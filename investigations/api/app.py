@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
-from ninja import NinjaAPI
+from ninja import NinjaAPI, Router
 from ninja.errors import AuthenticationError, ValidationError
 
 from investigations.api import alerts, captures, code, evidence, probes, services, sessions, sources, tokens
@@ -42,8 +42,17 @@ def on_invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
     return problem_response(validation_problem(error))
 
 
-@api.get("/{path:rest}", include_in_schema=False, auth=None)
+nowhere = Router()
+"""Last of all: the routes of the API's own router would come before every room's."""
+
+
+@nowhere.api_operation(
+    ["GET", "POST", "PUT", "PATCH", "DELETE"], "/{path:rest}", include_in_schema=False, auth=None
+)
 def nothing_here(request: HttpRequest, rest: str) -> HttpResponse:
     return problem_response(
         NotFound("no_such_operation", "There is no such operation.", fix="See openapi.json.")
     )
+
+
+api.add_router("", nowhere)

@@ -5,6 +5,7 @@ Beat only says that it is time; the rows say what there is to do, so a tick that
 
 from __future__ import annotations
 
+from investigations.celery import app
 from investigations.tasks import alerts, captures, evidence, instances, probes
 from investigations.tasks.schedule import Schedule
 
@@ -15,3 +16,5 @@ SCHEDULE: Schedule = {
     **instances.SCHEDULE,
     **probes.SCHEDULE,
 }
+app.conf.beat_schedule = SCHEDULE
+"""Set here, not in a signal: Celery finalizes its application while these very modules are being imported."""
