@@ -22,6 +22,7 @@ from sightline import wire
 MAX_ANSWER = 8 * 1024 * 1024
 """Bytes of one whole answer."""
 KEPT_S = 60
+SPARE_S = 5.0
 
 
 class Question(msgspec.Struct):
@@ -66,7 +67,7 @@ async def ask_instance(
     """
     question_id = uuid.uuid4().hex
     try:
-        async with _redis() as client:
+        async with _redis(timeout + SPARE_S) as client:
             await client.set(
                 _question_key(question_id), msgspec.msgpack.encode(Question(ask, path)), ex=KEPT_S
             )
@@ -84,10 +85,10 @@ async def ask_instance(
             f"The instance did not answer within {timeout:.0f} s.",
             fix="Look on the fleet page whether it is connected, and try again.",
         )
-    return _decoded(come[1])
+    return _decoded(bytes(come[1]))  # type: ignore[arg-type]  # the client was not asked to decode
 
 
-def _decoded(body: bytes | str) -> wire.AnswerBody:
+def _decoded(body: bytes) -> wire.AnswerBody:
     try:
         return wire.answer_body.decode(body)
     except (msgspec.MsgspecError, RecursionError):
@@ -102,7 +103,7 @@ async def take(question_id: str) -> Question | None:
     """The question, for the one gateway that asks first; None when it is taken, answered or too old."""
     async with _redis() as client:
         kept = await client.getdel(_question_key(question_id))
-    return None if kept is None else msgspec.msgpack.decode(kept, type=Question)
+    return None if kept is None else msgspec.msgpack.decode(bytes(kept), type=Question)  # type: ignore[arg-type]
 
 
 async def answer(question_id: str, body: bytes) -> None:
@@ -115,9 +116,12 @@ async def answer(question_id: str, body: bytes) -> None:
 
 
 @asynccontextmanager
-async def _redis() -> AsyncIterator[redis.asyncio.Redis]:
-    """A connection for this one exchange: callers run on event loops of their own that may end right after."""
-    client = redis.asyncio.Redis.from_url(settings.REDIS_URL)
+async def _redis(within: float = SPARE_S) -> AsyncIterator[redis.asyncio.Redis]:
+    """A connection for this one exchange: callers run on event loops of their own that may end right after.
+
+    ``within``: seconds that one command may take.
+    """
+    client = redis.asyncio.Redis.from_url(settings.REDIS_URL, socket_timeout=within)
     try:
         yield client
     finally:
