@@ -77,7 +77,7 @@ class EnvironmentShape(Shape):
     name: str
 
     @classmethod
-    def of(cls, row: Environment) -> EnvironmentShape:
+    def from_row(cls, row: Environment) -> EnvironmentShape:
         return cls(id=show("env", row.id), name=row.name)
 
 
@@ -106,7 +106,7 @@ class InstanceShape(Shape):
     drops: dict[str, int]
 
     @classmethod
-    def of(cls, row: Instance, presence: str) -> InstanceShape:
+    def from_row(cls, row: Instance, presence: str) -> InstanceShape:
         return cls(
             id=show("ins", row.id), service=row.service.name, environment=row.environment.name, presence=presence,
             host=row.host, pid=row.pid, runtime=row.runtime, sensor_version=row.sensor_version, commit=row.commit,
@@ -129,7 +129,7 @@ class ServiceShape(Shape):
     url: str
 
     @classmethod
-    def of(cls, row: Service, live: list[Instance]) -> ServiceShape:
+    def from_row(cls, row: Service, live: list[Instance]) -> ServiceShape:
         return cls(
             id=show("svc", row.id),
             name=row.name,
@@ -170,7 +170,7 @@ class SourceShape(Shape):
     outline: list[SymbolShape] = Field(default_factory=list)
 
     @classmethod
-    def of(cls, row: SourceFile, first: int, last: int, *, outline: bool) -> SourceShape:
+    def from_row(cls, row: SourceFile, first: int, last: int, *, outline: bool) -> SourceShape:
         lines = row.text.splitlines()
         last = min(last, len(lines))
         width = len(str(last))
@@ -198,7 +198,7 @@ class FileShape(Shape):
     imported: bool = False
 
     @classmethod
-    def of(cls, entry: wire.FileEntry) -> FileShape:
+    def from_row(cls, entry: wire.FileEntry) -> FileShape:
         return cls(path=entry.path, module=entry.module, imported=entry.imported)
 
 
@@ -211,7 +211,7 @@ class MatchShape(Shape):
     function: str = ""
 
     @classmethod
-    def of(cls, match: Match) -> MatchShape:
+    def from_row(cls, match: Match) -> MatchShape:
         return cls(path=match.path, line=match.line, text=match.text, function=match.function)
 
 
@@ -241,7 +241,7 @@ class AssignmentShape(Shape):
     suggestion: SuggestionShape | None = Field(default=None, description="The probe that shows this write.")
 
     @classmethod
-    def of(cls, point: Point) -> AssignmentShape:
+    def from_row(cls, point: Point) -> AssignmentShape:
         return cls(
             path=point.path,
             line=point.line,
@@ -265,10 +265,10 @@ class AssignmentsShape(Shape):
     coverage: Coverage
 
     @classmethod
-    def of(cls, found: Assignments) -> AssignmentsShape:
+    def from_row(cls, found: Assignments) -> AssignmentsShape:
         return cls(
             target=found.target,
-            points=[AssignmentShape.of(point) for point in found.points],
+            points=[AssignmentShape.from_row(point) for point in found.points],
             blind_spots=list(found.blind_spots),
             coverage=Coverage(returned=len(found.points), of=found.total, window=f"{found.files} files read"),
         )
@@ -294,7 +294,7 @@ class AlertShape(Shape):
     url: str
 
     @classmethod
-    def of(cls, row: Alert, incident: Incident | None = None) -> AlertShape:
+    def from_row(cls, row: Alert, incident: Incident | None = None) -> AlertShape:
         return cls(
             id=show("alr", row.id), name=row.name, environment=row.environment.name, state=row.state,
             severity=row.severity, since=row.state_since, summary=row.summary, service=row.service_name,
@@ -318,7 +318,7 @@ class IncidentShape(Shape):
     url: str
 
     @classmethod
-    def of(cls, row: Incident) -> IncidentShape:
+    def from_row(cls, row: Incident) -> IncidentShape:
         return cls(
             id=show("inc", row.id), number=row.number, title=row.title, environment=row.environment.name,
             severity=row.severity, status=row.status, opened_at=row.opened_at, resolved_at=row.resolved_at,
@@ -351,7 +351,7 @@ class SourceConfigShape(Shape):
     health: dict[str, Any] = Field(default_factory=dict)
 
     @classmethod
-    def of(cls, row: AlertSource) -> SourceConfigShape:
+    def from_row(cls, row: AlertSource) -> SourceConfigShape:
         return cls(
             id=show("src", row.id), name=row.name, environment=row.environment.name, backend=row.backend, url=row.url,
             enabled=row.enabled, every_s=row.every_s, last_pull_at=row.last_pull_at, last_ok_at=row.last_ok_at,
@@ -389,7 +389,7 @@ class SessionShape(Shape):
     url: str
 
     @classmethod
-    def of(cls, row: InvestigationSession) -> SessionShape:
+    def from_row(cls, row: InvestigationSession) -> SessionShape:
         return cls(
             id=show("ses", row.id), number=row.number, title=row.title, environment=row.environment.name,
             status=row.status, symptom=row.symptom, verdict=row.verdict,
@@ -413,7 +413,7 @@ class TimelineShape(Shape):
     subject: str = ""
 
     @classmethod
-    def of(cls, row: TimelineEntry) -> TimelineShape:
+    def from_row(cls, row: TimelineEntry) -> TimelineShape:
         return cls(
             cursor=row.cursor, at=row.at, kind=row.kind, sentence=row.sentence, actor=row.actor_label,
             actor_kind=row.actor_kind, purpose=row.purpose, subject=row.subject,
@@ -460,7 +460,7 @@ class ProbeProblemShape(Shape):
     alternatives: dict[str, Any] = Field(default_factory=dict)
 
     @classmethod
-    def of(cls, problem: ProbeProblem) -> ProbeProblemShape:
+    def from_row(cls, problem: ProbeProblem) -> ProbeProblemShape:
         return cls(
             code=problem.slug,
             message=problem.sentence,
@@ -483,7 +483,7 @@ class PlaceShape(Shape):
     commit: str = ""
 
     @classmethod
-    def of(cls, place: Place) -> PlaceShape:
+    def from_row(cls, place: Place) -> PlaceShape:
         return cls(
             checked=place.checked, note=place.note, file=place.file, line=place.line, function=place.function,
             text=place.text, commit=place.commit,
@@ -501,11 +501,11 @@ class ProbeCheckShape(Shape):
     notes: list[str] = Field(default_factory=list)
 
     @classmethod
-    def of(cls, check: ProbeCheck) -> ProbeCheckShape:
+    def from_row(cls, check: ProbeCheck) -> ProbeCheckShape:
         return cls(
             ok=check.ok,
-            problems=[ProbeProblemShape.of(problem) for problem in check.problems],
-            place=PlaceShape.of(check.place) if check.place else None,
+            problems=[ProbeProblemShape.from_row(problem) for problem in check.problems],
+            place=PlaceShape.from_row(check.place) if check.place else None,
             instances=[show("ins", instance.id) for instance in check.instances],
             instances_left_out=check.others,
             notes=check.notes,
@@ -527,7 +527,7 @@ class DeliveryShape(Shape):
     cost_us: float = 0.0
 
     @classmethod
-    def of(cls, row: probe_rows.ProbeDelivery) -> DeliveryShape:
+    def from_row(cls, row: probe_rows.ProbeDelivery) -> DeliveryShape:
         return cls(
             instance_id=show("ins", row.instance_id), host=row.instance.host, pid=row.instance.pid, state=row.state,
             slug=row.slug, sentence=row.sentence, nearest=row.nearest, endings=row.endings,
@@ -557,14 +557,14 @@ class ProbeShape(Shape):
     url: str
 
     @classmethod
-    def of(cls, row: probe_rows.Probe, deliveries: list[probe_rows.ProbeDelivery]) -> ProbeShape:
+    def from_row(cls, row: probe_rows.Probe, deliveries: list[probe_rows.ProbeDelivery]) -> ProbeShape:
         return cls(
             id=show("prb", row.id), number=row.number, session_id=show("ses", row.session_id),
             service=row.service.name, kind=row.kind, place=row.place, condition=row.condition, template=row.template,
             watches=[WatchShape(**watch) for watch in row.watches], state=row.state, state_reason=row.state_reason,
             hit_limit=row.hit_limit, rate=row.rate, placed_by=row.placed_by, placed_at=row.placed_at,
             expires_at=row.expires_at, captures=row.captures,
-            deliveries=[DeliveryShape.of(delivery) for delivery in deliveries],
+            deliveries=[DeliveryShape.from_row(delivery) for delivery in deliveries],
             url=link(f"/sessions/{show('ses', row.session_id)}?probe=P{row.number}"),
         )  # fmt: skip
 
@@ -586,7 +586,7 @@ class CaptureSummary(Shape):
     cuts: list[str] = Field(default_factory=list)
 
     @classmethod
-    def of(cls, row: probe_rows.Capture, body: wire.Capture, outcome: str) -> CaptureSummary:
+    def from_row(cls, row: probe_rows.Capture, body: wire.Capture, outcome: str) -> CaptureSummary:
         return cls(**_capture_facts(row, body, outcome))
 
 
@@ -609,7 +609,7 @@ class CaptureShape(CaptureSummary):
     url: str
 
     @classmethod
-    def of(cls, row: probe_rows.Capture, body: wire.Capture, outcome: str) -> CaptureShape:
+    def from_row(cls, row: probe_rows.Capture, body: wire.Capture, outcome: str) -> CaptureShape:
         return cls(
             **_capture_facts(row, body, outcome), session_id=show("ses", row.session_id), hit=row.hit,
             commit=row.commit, thread=body.thread, task=body.task, trace_id=body.trace_id, span_id=body.span_id,
@@ -674,7 +674,7 @@ class EvidenceShape(Shape):
     created_at: datetime
 
     @classmethod
-    def of(cls, row: Evidence, *, content: bool = True) -> EvidenceShape:
+    def from_row(cls, row: Evidence, *, content: bool = True) -> EvidenceShape:
         return cls(
             id=show("evd", row.id), number=row.number, kind=row.kind, title=row.title, note=row.note,
             session_id=_id("ses", row.session_id), of=row.of, content=row.content if content else {},
@@ -707,7 +707,7 @@ class HypothesisShape(Shape):
     created_at: datetime
 
     @classmethod
-    def of(cls, row: Hypothesis) -> HypothesisShape:
+    def from_row(cls, row: Hypothesis) -> HypothesisShape:
         return cls(
             id=show("hyp", row.id), number=row.number, session_id=show("ses", row.session_id),
             statement=row.statement, confirms=row.confirms, weakens=row.weakens, state=row.state,
@@ -732,7 +732,7 @@ class TokenShape(Shape):
     last_used_at: datetime | None = None
 
     @classmethod
-    def of(cls, row: AccessToken) -> TokenShape:
+    def from_row(cls, row: AccessToken) -> TokenShape:
         return cls(
             id=show("tok", row.id), kind=row.kind, name=row.name, owner=row.owner.get_username(),
             environment=row.environment.name if row.environment else None, service=row.service, scopes=row.scopes,

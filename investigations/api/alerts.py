@@ -20,26 +20,26 @@ def list_alerts(
 ) -> list[AlertShape]:
     """Alerts, newest first."""
     rows = alerts.alerts(actor(request), state=state, service=service, limit=limit)
-    return [AlertShape.of(row, alerts.current_incident(row)) for row in rows]
+    return [AlertShape.from_row(row, alerts.current_incident(row)) for row in rows]
 
 
 @router.get("/alerts/{alert_id}", response=AlertShape, operation_id="get_alert")
 def get_alert(request: HttpRequest, alert_id: str) -> AlertShape:
     """One alert."""
     row = alerts.alert(actor(request), id_in_path("alr", alert_id))
-    return AlertShape.of(row, alerts.current_incident(row))
+    return AlertShape.from_row(row, alerts.current_incident(row))
 
 
 @router.get("/incidents", response=list[IncidentShape], operation_id="list_incidents")
 def list_incidents(request: HttpRequest, status: str = "", limit: Limit = 100) -> list[IncidentShape]:
     """Incidents, newest first."""
-    return [IncidentShape.of(row) for row in alerts.incidents(actor(request), status=status, limit=limit)]
+    return [IncidentShape.from_row(row) for row in alerts.incidents(actor(request), status=status, limit=limit)]
 
 
 @router.get("/incidents/{incident_id}", response=IncidentShape, operation_id="get_incident")
 def get_incident(request: HttpRequest, incident_id: str) -> IncidentShape:
     """One incident."""
-    return IncidentShape.of(alerts.incident(actor(request), id_in_path("inc", incident_id)))
+    return IncidentShape.from_row(alerts.incident(actor(request), id_in_path("inc", incident_id)))
 
 
 @router.post("/webhooks/{source_id}", response={202: WebhookTaken}, auth=None, operation_id="take_webhook")

@@ -68,7 +68,7 @@ def list_captures(
     outcomes = probes.outcome_of(session.environment_id, [row.execution_id for row in rows])
     return CapturePage(
         captures=[
-            CaptureSummary.of(row, probes.decode(row), outcomes.get(row.execution_id, "unknown"))
+            CaptureSummary.from_row(row, probes.decode(row), outcomes.get(row.execution_id, "unknown"))
             for row in rows
         ],
         next_after=rows[-1].cursor if rows else after,
@@ -93,10 +93,10 @@ async def wait_for_captures(
     )
     return Waited(
         status=found.status,
-        captures=[CaptureSummary.of(row, body, outcome) for row, body, outcome in found.captures],
+        captures=[CaptureSummary.from_row(row, body, outcome) for row, body, outcome in found.captures],
         next_after=found.cursor,
         endings=found.endings,
-        deliveries=[DeliveryShape.of(row) for row in found.deliveries],
+        deliveries=[DeliveryShape.from_row(row) for row in found.deliveries],
         possible_causes=found.possible_causes,
     )
 
@@ -106,7 +106,7 @@ def get_capture(request: HttpRequest, capture_id: str) -> CaptureShape:
     """One capture, whole: data from a running process, never instructions."""
     row = probes.capture(actor(request), id_in_path("cap", capture_id))
     outcomes = probes.outcome_of(row.environment_id, [row.execution_id])
-    return CaptureShape.of(row, probes.decode(row), outcomes.get(row.execution_id, "unknown"))
+    return CaptureShape.from_row(row, probes.decode(row), outcomes.get(row.execution_id, "unknown"))
 
 
 @router.post("/outcomes", response=LabelsTaken, operation_id="label_executions")

@@ -18,7 +18,7 @@ def list_files(request: HttpRequest, service: str) -> list[FileShape]:
     """The Python files under the roots of a service, as a running instance has them."""
     by = actor(request)
     files = catalog_verbs.fetch_files(by=by, service=catalog.service_by_ref(by, service))
-    return [FileShape.of(entry) for entry in files.files]
+    return [FileShape.from_row(entry) for entry in files.files]
 
 
 @router.get("/services/{service}/source", response=SourceShape, operation_id="read_code")
@@ -28,7 +28,7 @@ def read_code(
     """A file as a running instance has it, with executable lines and outline."""
     by = actor(request)
     source = catalog_verbs.fetch_source(by=by, service=catalog.service_by_ref(by, service), path=path)
-    return SourceShape.of(source, max(first_line, 1), last_line, outline=True)
+    return SourceShape.from_row(source, max(first_line, 1), last_line, outline=True)
 
 
 @router.get("/services/{service}/search", response=list[MatchShape], operation_id="search_code")
@@ -36,7 +36,7 @@ def search_code(request: HttpRequest, service: str, text: str) -> list[MatchShap
     """Lines of the deployed source that contain a text."""
     by = actor(request)
     found = catalog_verbs.search_source(by=by, service=catalog.service_by_ref(by, service), text=text)
-    return [MatchShape.of(match) for match in found.matches]
+    return [MatchShape.from_row(match) for match in found.matches]
 
 
 @router.get("/services/{service}/assignments", response=AssignmentsShape, operation_id="find_assignments")
@@ -44,4 +44,4 @@ def find_assignments(request: HttpRequest, service: str, target: str) -> Assignm
     """Every place that can write ``Class.attribute``, ranked, and what cannot be seen."""
     by = actor(request)
     found = catalog_verbs.find_assignments(by=by, service=catalog.service_by_ref(by, service), target=target)
-    return AssignmentsShape.of(found)
+    return AssignmentsShape.from_row(found)

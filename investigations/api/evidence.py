@@ -68,7 +68,7 @@ def list_hypotheses(request: HttpRequest, session_id: str) -> list[HypothesisSha
     """The hypotheses of a session."""
     by = actor(request)
     session = sessions.session(by, id_in_path("ses", session_id))
-    return [HypothesisShape.of(row) for row in evidence.hypotheses(by, session)]
+    return [HypothesisShape.from_row(row) for row in evidence.hypotheses(by, session)]
 
 
 @router.post(
@@ -87,7 +87,7 @@ def propose_hypothesis(
         weakens=body.weakens,
         idempotency_key=idempotency_key,
     )
-    return Status(201, HypothesisShape.of(row))
+    return Status(201, HypothesisShape.from_row(row))
 
 
 @router.patch("/hypotheses/{hypothesis_id}", response=HypothesisShape, operation_id="set_hypothesis_state")
@@ -95,7 +95,7 @@ def set_hypothesis_state(request: HttpRequest, hypothesis_id: str, body: Hypothe
     """Move a hypothesis to another state."""
     by = actor(request)
     row = evidence.hypothesis(by, id_in_path("hyp", hypothesis_id))
-    return HypothesisShape.of(
+    return HypothesisShape.from_row(
         evidence_verbs.set_hypothesis_state(by=by, hypothesis=row, state=body.state, reason=body.reason)
     )
 
@@ -105,7 +105,7 @@ def list_evidence(request: HttpRequest, session_id: str) -> list[EvidenceShape]:
     """The evidence of a session, with its links."""
     by = actor(request)
     session = sessions.session(by, id_in_path("ses", session_id))
-    return [EvidenceShape.of(row) for row in evidence.evidence_of(by, session)]
+    return [EvidenceShape.from_row(row) for row in evidence.evidence_of(by, session)]
 
 
 @router.post("/sessions/{session_id}/evidence", response={201: EvidenceShape}, operation_id="record_evidence")
@@ -115,7 +115,7 @@ def record_evidence(
     """Freeze an observation in a session and link it."""
     by = actor(request)
     session = sessions.session(by, id_in_path("ses", session_id))
-    return Status(201, EvidenceShape.of(_record(by, body, idempotency_key, session=session)))
+    return Status(201, EvidenceShape.from_row(_record(by, body, idempotency_key, session=session)))
 
 
 @router.post(
@@ -127,7 +127,7 @@ def attach_evidence(
     """Attach an observation to an incident in one step, with no session or hypothesis needed."""
     by = actor(request)
     incident = alerts.incident(by, id_in_path("inc", incident_id))
-    return Status(201, EvidenceShape.of(_record(by, body, idempotency_key, incident=incident)))
+    return Status(201, EvidenceShape.from_row(_record(by, body, idempotency_key, incident=incident)))
 
 
 @router.get(
@@ -137,7 +137,7 @@ def list_incident_evidence(request: HttpRequest, incident_id: str) -> list[Evide
     """The evidence attached to an incident, or said to explain it."""
     by = actor(request)
     return [
-        EvidenceShape.of(row)
+        EvidenceShape.from_row(row)
         for row in evidence.evidence_of(by, alerts.incident(by, id_in_path("inc", incident_id)))
     ]
 

@@ -46,7 +46,7 @@ def list_probes(request: HttpRequest, session_id: str) -> list[ProbeShape]:
     """The probes of a session with their deliveries."""
     by = actor(request)
     session = sessions.session(by, id_in_path("ses", session_id))
-    return [ProbeShape.of(row, probes.deliveries(row)) for row in probes.probes_of(by, session)]
+    return [ProbeShape.from_row(row, probes.deliveries(row)) for row in probes.probes_of(by, session)]
 
 
 @router.post("/sessions/{session_id}/probes/check", response=ProbeCheckShape, operation_id="check_probe")
@@ -54,7 +54,7 @@ def check_probe(request: HttpRequest, session_id: str, body: ProbeIn) -> ProbeCh
     """What placing this probe would do, without doing it."""
     by = actor(request)
     session = sessions.session(by, id_in_path("ses", session_id))
-    return ProbeCheckShape.of(
+    return ProbeCheckShape.from_row(
         probe_verbs.check_probe(by=by, session=session, spec=spec_of(by, session, body))
     )
 
@@ -76,14 +76,14 @@ def place_probe(
         idempotency_key=idempotency_key,
         purpose=body.purpose,
     )
-    return Status(201, ProbeShape.of(row, probes.deliveries(row)))
+    return Status(201, ProbeShape.from_row(row, probes.deliveries(row)))
 
 
 @router.get("/probes/{probe_id}", response=ProbeShape, operation_id="get_probe")
 def get_probe(request: HttpRequest, probe_id: str) -> ProbeShape:
     """One probe with its deliveries and hits by ending."""
     row = probes.probe(actor(request), id_in_path("prb", probe_id))
-    return ProbeShape.of(row, probes.deliveries(row))
+    return ProbeShape.from_row(row, probes.deliveries(row))
 
 
 @router.delete("/probes/{probe_id}", response=ProbeShape, operation_id="remove_probe")
@@ -91,7 +91,7 @@ def remove_probe(request: HttpRequest, probe_id: str) -> ProbeShape:
     """Disarm a probe everywhere; what it captured stays."""
     by = actor(request)
     row = probe_verbs.remove_probe(by=by, probe=probes.probe(by, id_in_path("prb", probe_id)))
-    return ProbeShape.of(row, probes.deliveries(row))
+    return ProbeShape.from_row(row, probes.deliveries(row))
 
 
 @router.post("/environments/{environment}/disarm", response=Disarmed, operation_id="disarm_all")

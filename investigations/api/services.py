@@ -18,7 +18,7 @@ def list_services(request: HttpRequest, query: str = "", environment: str = "") 
     by = actor(request)
     rows = catalog.services(by, environment=environment, query=query)
     live = catalog.live_instances(by, services=rows)
-    return [ServiceShape.of(row, live.get(row.pk, [])) for row in rows]
+    return [ServiceShape.from_row(row, live.get(row.pk, [])) for row in rows]
 
 
 @router.get("/services/{service}/instances", response=list[InstanceShape], operation_id="list_instances")
@@ -26,4 +26,4 @@ def list_instances(request: HttpRequest, service: str) -> list[InstanceShape]:
     """Instances of a service, connected or gone lately."""
     by = actor(request)
     row = catalog.service_by_ref(by, service)
-    return [InstanceShape.of(found, catalog.presence(found)) for found in catalog.instances(by, service=row)]
+    return [InstanceShape.from_row(found, catalog.presence(found)) for found in catalog.instances(by, service=row)]

@@ -48,7 +48,7 @@ class SessionChange(Shape):
 @router.get("/sessions", response=list[SessionShape], operation_id="list_sessions")
 def list_sessions(request: HttpRequest, status: str = "", limit: Limit = 100) -> list[SessionShape]:
     """Sessions, newest first."""
-    return [SessionShape.of(row) for row in sessions.sessions(actor(request), status=status, limit=limit)]
+    return [SessionShape.from_row(row) for row in sessions.sessions(actor(request), status=status, limit=limit)]
 
 
 @router.post("/sessions", response={201: SessionShape}, operation_id="open_session")
@@ -79,13 +79,13 @@ def open_session(
         idempotency_key=idempotency_key,
         purpose=body.purpose,
     )
-    return Status(201, SessionShape.of(session))
+    return Status(201, SessionShape.from_row(session))
 
 
 @router.get("/sessions/{session_id}", response=SessionShape, operation_id="get_session")
 def get_session(request: HttpRequest, session_id: str) -> SessionShape:
     """One session, with its verdict and gates."""
-    return SessionShape.of(sessions.session(actor(request), id_in_path("ses", session_id)))
+    return SessionShape.from_row(sessions.session(actor(request), id_in_path("ses", session_id)))
 
 
 @router.patch("/sessions/{session_id}", response=SessionShape, operation_id="change_session")
@@ -99,7 +99,7 @@ def change_session(request: HttpRequest, session_id: str, body: SessionChange) -
         session = session_verbs.close_session(by=by, session=session, conclusion=body.conclusion)
     if body.status == "open":
         session = session_verbs.reopen_session(by=by, session=session)
-    return SessionShape.of(session)
+    return SessionShape.from_row(session)
 
 
 @router.get("/sessions/{session_id}/timeline", response=list[TimelineShape], operation_id="read_timeline")
@@ -109,7 +109,7 @@ def read_timeline(
     """What happened after a cursor, in order; nothing is ever changed or missed."""
     by = actor(request)
     session = sessions.session(by, id_in_path("ses", session_id))
-    return [TimelineShape.of(row) for row in sessions.timeline_after(by, session, after, limit=limit)]
+    return [TimelineShape.from_row(row) for row in sessions.timeline_after(by, session, after, limit=limit)]
 
 
 @router.get("/sessions/{session_id}/report", operation_id="export_report", response=None)

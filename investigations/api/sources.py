@@ -51,7 +51,7 @@ class WebhookSecret(Shape):
 @router.get("/sources", response=list[SourceConfigShape], operation_id="list_sources")
 def list_sources(request: HttpRequest) -> list[SourceConfigShape]:
     """Configured sources with their health; credentials are never shown."""
-    return [SourceConfigShape.of(row) for row in alerts.sources(actor(request))]
+    return [SourceConfigShape.from_row(row) for row in alerts.sources(actor(request))]
 
 
 @router.post("/sources", response={201: SourceConfigShape}, operation_id="create_source")
@@ -61,7 +61,7 @@ def create_source(request: HttpRequest, body: SourceIn) -> Status[SourceConfigSh
     environment = accounts.environment_named(by, body.environment)
     facts = body.model_dump(exclude={"environment"})
     return Status(
-        201, SourceConfigShape.of(alert_verbs.create_source(by=by, environment=environment, **facts))
+        201, SourceConfigShape.from_row(alert_verbs.create_source(by=by, environment=environment, **facts))
     )
 
 
@@ -70,7 +70,7 @@ def change_source(request: HttpRequest, source_id: str, body: SourceChange) -> S
     """Change a source, or switch it off and on."""
     by = actor(request)
     row = alerts.source(by, id_in_path("src", source_id))
-    return SourceConfigShape.of(
+    return SourceConfigShape.from_row(
         alert_verbs.update_source(by=by, source=row, **body.model_dump(exclude_none=True))
     )
 

@@ -39,7 +39,7 @@ class NewToken(TokenShape):
 @router.get("/tokens", response=list[TokenShape], operation_id="list_tokens")
 def list_tokens(request: HttpRequest) -> list[TokenShape]:
     """Your tokens, and those of environments where you manage tokens."""
-    return [TokenShape.of(row) for row in accounts.tokens_visible(actor(request))]
+    return [TokenShape.from_row(row) for row in accounts.tokens_visible(actor(request))]
 
 
 @router.post("/tokens", response={201: NewToken}, operation_id="issue_token")
@@ -58,7 +58,7 @@ def issue_token(request: HttpRequest, body: TokenIn) -> Status[NewToken]:
         scopes=body.scopes,
         expires_at=body.expires_at,
     )
-    return Status(201, NewToken(**TokenShape.of(row).model_dump(), secret=secret))
+    return Status(201, NewToken(**TokenShape.from_row(row).model_dump(), secret=secret))
 
 
 @router.delete("/tokens/{token_id}", response=TokenShape, operation_id="revoke_token")
@@ -66,4 +66,4 @@ def revoke_token(request: HttpRequest, token_id: str) -> TokenShape:
     """End a token at once."""
     by = actor(request)
     row = accounts.token(by, id_in_path("tok", token_id))
-    return TokenShape.of(account_verbs.revoke_access_token(by=by, token=row))
+    return TokenShape.from_row(account_verbs.revoke_access_token(by=by, token=row))

@@ -49,7 +49,7 @@ async def _read(work: Any, public_id: str) -> str:
 
 
 def _session(actor: Actor, text: str) -> str:
-    return _json(SessionShape.of(sessions.session(actor, id_of("ses", text, "session_id"))))
+    return _json(SessionShape.from_row(sessions.session(actor, id_of("ses", text, "session_id"))))
 
 
 def _report(actor: Actor, text: str) -> str:
@@ -58,13 +58,13 @@ def _report(actor: Actor, text: str) -> str:
 
 def _probe(actor: Actor, text: str) -> str:
     row = probes.probe(actor, id_of("prb", text, "probe_id"))
-    return _json(ProbeShape.of(row, probes.deliveries(row)))
+    return _json(ProbeShape.from_row(row, probes.deliveries(row)))
 
 
 def _capture(actor: Actor, text: str) -> str:
     row = probes.capture(actor, id_of("cap", text, "capture_id"))
     outcome = probes.outcome_of(row.environment_id, [row.execution_id]).get(row.execution_id, "unknown")
-    return _json(CaptureShape.of(row, probes.decode(row), outcome))
+    return _json(CaptureShape.from_row(row, probes.decode(row), outcome))
 
 
 def _json(shape: Any) -> str:

@@ -27,7 +27,7 @@ async def list_alerts(
 
 def _list(actor: Actor, state: str, service: str, limit: int) -> Answer:
     rows = alerts.alerts(actor, state="" if state == "any" else state, service=service, limit=limit + 1)
-    shapes = [AlertShape.of(row, alerts.current_incident(row)) for row in rows[:limit]]
+    shapes = [AlertShape.from_row(row, alerts.current_incident(row)) for row in rows[:limit]]
     more = len(rows) > limit
     return {
         "alerts": shapes,

@@ -27,7 +27,7 @@ def _get(actor: Actor, capture_id: str, frames: int) -> Answer:
     row = probes.capture(actor, id_of("cap", capture_id, "capture_id"))
     body = probes.decode(row)
     outcome = probes.outcome_of(row.environment_id, [row.execution_id]).get(row.execution_id, "unknown")
-    shape = CaptureShape.of(row, body, outcome)
+    shape = CaptureShape.from_row(row, body, outcome)
     shown = shape.frames[:frames]
     return {
         "capture": shape.model_copy(update={"frames": shown}),

@@ -46,7 +46,7 @@ def _read(
     if not path:
         files = catalog_verbs.fetch_files(by=actor, service=service)
         note_step(actor, session, "read_code", f"listed the files of {service.name}", purpose)
-        shapes = [FileShape.of(entry) for entry in files.files]
+        shapes = [FileShape.from_row(entry) for entry in files.files]
         return {
             "files": shapes,
             "coverage": Coverage(
@@ -63,7 +63,7 @@ def _read(
     last = min(last or first + LINES - 1, first + 2 * LINES - 1)
     note_step(actor, session, "read_code", f"read {source.path} {first}–{min(last, total)}", purpose)
     return {
-        "source": SourceShape.of(source, first, last, outline=first == 1),
+        "source": SourceShape.from_row(source, first, last, outline=first == 1),
         "hint": "find_assignments shows where an attribute is written; check_probe tests a place without arming it.",
     }
 
@@ -84,7 +84,7 @@ def _search(actor: Actor, session_id: str, service_ref: str, text: str, purpose:
     found = catalog_verbs.search_source(by=actor, service=service, text=text)
     note_step(actor, session, "search_code", f"searched {service.name} for {text!r}", purpose)
     return {
-        "matches": [MatchShape.of(match) for match in found.matches],
+        "matches": [MatchShape.from_row(match) for match in found.matches],
         "coverage": Coverage(returned=len(found.matches), of=found.total, window=f"{found.files} files"),
         "hint": "read_code round one of these lines.",
     }
@@ -108,7 +108,7 @@ def _assignments(actor: Actor, session_id: str, service_ref: str, target: str, p
         actor, session, "find_assignments", f"looked for what assigns {target} in {service.name}", purpose
     )
     return {
-        **AssignmentsShape.of(found).model_dump(mode="json"),
+        **AssignmentsShape.from_row(found).model_dump(mode="json"),
         "hint": "place_probe at the suggested line of the likeliest writer; reflective ones matter most when types surprise.",
     }
 

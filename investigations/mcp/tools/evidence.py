@@ -68,7 +68,7 @@ def _hypothesis(
             fix="Give statement, or hypothesis_id.",
         )
     return {
-        "hypothesis": HypothesisShape.of(row),
+        "hypothesis": HypothesisShape.from_row(row),
         "hint": "place_probe where its answer differs from its rivals', then record_evidence.",
     }
 
@@ -126,7 +126,7 @@ def _evidence(
     session.refresh_from_db()
     unmet = [gate for gate in session.gates if not gate["met"]]
     return {
-        "evidence": EvidenceShape.of(row, content=False),
+        "evidence": EvidenceShape.from_row(row, content=False),
         "verdict": session.verdict,
         "unmet_gates": [GateShape(slug=gate["slug"], met=False, sentence=gate["sentence"]) for gate in unmet],
         "hint": f"Next: {unmet[0]['sentence']}" if unmet else "export_report writes it up.",

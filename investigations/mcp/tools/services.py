@@ -25,7 +25,7 @@ async def list_services(
 def _list(actor: Actor, query: str, environment: str) -> Answer:
     rows = catalog.services(actor, environment=environment, query=query)
     live = catalog.live_instances(actor, services=rows)
-    shapes = [ServiceShape.of(row, live.get(row.pk, [])) for row in rows]
+    shapes = [ServiceShape.from_row(row, live.get(row.pk, [])) for row in rows]
     return {
         "services": shapes,
         "coverage": Coverage(returned=len(shapes), of=len(shapes)),

@@ -70,7 +70,7 @@ def _open(
         purpose=purpose,
     )
     return {
-        "session": SessionShape.of(session),
+        "session": SessionShape.from_row(session),
         "hint": "read_code or find_assignments to find the line, then place_probe there.",
     }
 
@@ -108,20 +108,20 @@ async def get_session(
 
 def _get(actor: Actor, session_id: str, include: list[Part], after: int) -> Answer:
     session = sessions.session(actor, id_of("ses", session_id, "session_id"))
-    answer: Answer = {"session": SessionShape.of(session)}
+    answer: Answer = {"session": SessionShape.from_row(session)}
     if "probes" in include:
         answer["probes"] = [
-            ProbeShape.of(probe, probes.deliveries(probe)) for probe in probes.probes_of(actor, session)
+            ProbeShape.from_row(probe, probes.deliveries(probe)) for probe in probes.probes_of(actor, session)
         ]
     if "hypotheses" in include:
-        answer["hypotheses"] = [HypothesisShape.of(row) for row in evidence.hypotheses(actor, session)]
+        answer["hypotheses"] = [HypothesisShape.from_row(row) for row in evidence.hypotheses(actor, session)]
     if "evidence" in include:
         answer["evidence"] = [
-            EvidenceShape.of(row, content=False) for row in evidence.evidence_of(actor, session)
+            EvidenceShape.from_row(row, content=False) for row in evidence.evidence_of(actor, session)
         ]
     if "timeline" in include:
         answer["timeline"] = [
-            TimelineShape.of(row) for row in sessions.timeline_after(actor, session, after, limit=100)
+            TimelineShape.from_row(row) for row in sessions.timeline_after(actor, session, after, limit=100)
         ]
     unmet = [gate.sentence for gate in answer["session"].gates if not gate.met]
     answer["hint"] = f"Unmet: {unmet[0]}" if unmet else "export_report writes it up."
