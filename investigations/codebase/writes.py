@@ -75,7 +75,7 @@ def _targets(node: Node, attribute: str) -> Iterator[Write]:
     if found is None:
         return
     kind, value = found
-    if receiver.type == "list_splat_pattern":  # how the grammar reads ``[*x.name]``
+    if receiver.type in ("list_splat", "list_splat_pattern"):  # how the grammar reads ``[*x.name]``
         receiver = receiver.named_children[0]
     if name == "__dict__":
         yield Write(node, "dict", receiver, value, exact=False)
