@@ -82,7 +82,7 @@ def hypotheses(by: Actor, session: InvestigationSession) -> dict[str, Any]:
             "tally": column.state_reason,
             "url": reverse("hypothesis", args=[show("hyp", column.id)]),
         }
-        for column in matrix.columns
+        for column in matrix.hypotheses
     ]
     return {"hypotheses": columns, "rows": rows}
 
@@ -188,7 +188,9 @@ def _short_names(ids: set[uuid.UUID]) -> dict[uuid.UUID, str]:
 
 def headings(session_probes: Iterable[Probe]) -> dict[str, str]:
     """What the value columns hold: the watches of the newest probe that has some."""
-    watches = next((probe.watches for probe in reversed(list(session_probes)) if probe.watches), [])
+    watches: list[dict[str, str]] = next(
+        (probe.watches for probe in reversed(list(session_probes)) if probe.watches), []
+    )
     names = [watch["name"] for watch in watches] + ["", ""]
     return {"headline_name": names[0] or "Value", "second_name": names[1]}
 
