@@ -201,11 +201,12 @@ _KEYS: Final = (
         ),
     ),
 )
-_SECRET_PAIR = re.compile(
-    r"""(?<![\w.-])(?P<name>[A-Za-z_][\w.-]{1,60})["']{0,2}\s{0,3}(?:=>|[=:])\s{0,3}["']{0,2}"""
-    r"""(?P<value>(?:(?i:bearer|basic|token)\s{1,3})?[^\s"'&;,<>(){}\[\]]+)"""
+_NAME_BEFORE_VALUE = re.compile(
+    r"""(?<![\w.-])([A-Za-z_][\w.-]{1,60})["']{0,2}\s{0,3}(?:=>|[=:])\s{0,3}["']{0,2}"""
 )
-"""``password=hunter2``, ``"token": "abc"``: a name and its value inside a text."""
+_VALUE_AFTER_NAME = re.compile(r"""(?:(?i:bearer|basic|token)\s{1,3})?[^\s"'&;,<>(){}\[\]]+""")
+"""``password=hunter2``, ``"token": "abc"``: a name and its value inside a text. Two patterns, because the value of a name that
+is no secret's may hold further names."""
 _MANY_DIGITS = re.compile(r"[0-9](?:[0-9 A-Z-]){9}")
 _KEY_BEGINNING = re.compile(
     r"eyJ|-----B|A[KSBC][IC]A|AIza|ya29|gh[pousr]_|github_pat|glpat-|xox|k_live|k_test|whsec_|sk-|SG\.|SK[0-9a-f]{8}"
@@ -314,10 +315,11 @@ class Redactor:
         return sorted(found)
 
     def _named_in(self, text: str) -> Iterator[Finding]:
-        for pair in _SECRET_PAIR.finditer(text):
-            rule = self.name_rule(pair["name"])
-            if rule:
-                yield Finding(pair.start("value"), pair.end("value"), rule)
+        for name in _NAME_BEFORE_VALUE.finditer(text):
+            rule = self.name_rule(name[1])
+            value = _VALUE_AFTER_NAME.match(text, name.end()) if rule else None
+            if value is not None:
+                yield Finding(value.start(), value.end(), rule)
 
     # what leaves instead
 

@@ -9,8 +9,10 @@ replaced by the name of its type and a copy of its fields, so that none is kept 
 
 from __future__ import annotations
 
+import datetime
 import sys
 import time
+import uuid
 import weakref
 from collections.abc import Iterable, Iterator
 from types import CodeType, FrameType
@@ -23,6 +25,8 @@ from .redaction import MAX_SCANNED, Redactor
 
 DEFAULT_LIMITS: Final = wire.Limits()
 MAX_DEPTH: Final = 32
+MAX_VARIABLES: Final = 250
+"""Variables of one frame; only a module's own frame has more."""
 _LOOK_EVERY = 16
 _BYTES_A_NODE = 8
 _READ_ERRORS: Final = (TypeError, ValueError, AttributeError, LookupError, ArithmeticError, MemoryError)
@@ -91,7 +95,7 @@ def copy_value(
 if sys.version_info >= (3, 13):
 
     def _variables(frame: FrameType) -> Pairs:
-        return list(frame.f_locals.items())
+        return foreign.take(frame.f_locals.items(), MAX_VARIABLES)
 
 else:
     _OPTIMIZED = 0x1
@@ -106,7 +110,9 @@ else:
         the frame.
         """
         local = frame.f_locals
-        pairs = list(local.items())
+        pairs = (
+            list(local.items()) if len(local) <= MAX_VARIABLES else foreign.take(local.items(), MAX_VARIABLES)
+        )
         if sys.getrefcount(local) == _FRAME_AND_US and frame.f_code.co_flags & _OPTIMIZED and not _traced():
             local.clear()
         return pairs
@@ -115,12 +121,13 @@ else:
         return sys.gettrace() is not None or sys.getprofile() is not None
 
 
-def _walk(level: list[Node], limits: wire.Limits, deadline: float | None) -> set[int]:  # noqa: C901
+def _walk(roots: list[Node], limits: wire.Limits, deadline: float | None) -> set[int]:  # noqa: C901
     """Replace everything in these nodes that is not a leaf, then everything in the nodes that took its place, and
     so on.
 
-    Answers the ids of nodes that stand in several places. One function on purpose, with its commonest cases
-    spelled out: it runs inside a request, and on small values a call costs more than the work.
+    What is left when room or time is up is dropped, except for the roots: others hold their contents. Answers the ids
+    of nodes that stand in several places. One function on purpose, with its commonest cases spelled out: it runs inside
+    a request, and on small values a call costs more than the work.
     """
     deadline = deadline or time.monotonic() + limits.deadline_ms / 1e3
     limit, room = limits.items, max(64, limits.bytes // _BYTES_A_NODE)
@@ -128,7 +135,7 @@ def _walk(level: list[Node], limits: wire.Limits, deadline: float | None) -> set
     shared: set[int] = set()
     seen: dict[int, Node] = {}
     kept: list[Any] = []  # while these live, no other object can have their ids
-    following: list[Node] = []
+    level, following = roots, list[Node]()
 
     def copy(value: Any, cls: type) -> Copy:
         """A leaf as it is; else the node the value has already, a new one, or its type and why no more."""
@@ -165,9 +172,10 @@ def _walk(level: list[Node], limits: wire.Limits, deadline: float | None) -> set
             room -= len(content)
             if room < 0 or (not number % _LOOK_EVERY and time.monotonic() > deadline):
                 stop = "bytes" if room < 0 else "deadline"
-                for left in level[number:]:
-                    left[1:5] = NAMED, None, left[3], stop
-                break
+                if level is not roots:
+                    for left in level[number:]:
+                        left[1:5] = NAMED, None, left[3], stop
+                    break
             at = 0
             if node[1] is ITEMS:
                 for value in content:
@@ -203,7 +211,7 @@ def _cut_short(value: Any, cls: type, reason: str) -> Copy:
     if id(cls) in LEAF_IDS or value is readers.UNSET:
         return value
     made = _read(value, cls, _NOTHING)
-    if type(made) is not list or made[1] in (SCALAR, NAMED) or (not made[3] and made[4] is None):
+    if type(made) is not list or made[1] in (SCALAR, NAMED) or (not made[2] and made[4] is None):
         return made
     return [made[0], NAMED, None, made[3], reason, made[5]]
 
@@ -229,6 +237,9 @@ def write(copied: Copied, redactor: Redactor) -> tuple[list[wire.Frame], list[st
         if variables is not None:
             frame.variables = {}
             writer.begin(frame.variables, variables)
+            if len(variables) == MAX_VARIABLES:
+                frame.cut = f"variables {MAX_VARIABLES}"
+                writer.cuts.add("variables")
         frames.append(frame)
     if copied.more and frames:
         frames[-1].cut = "frames"
@@ -321,7 +332,7 @@ class _Writer:
             return wire.Value(cls.__name__, copy)
         if cls is bytes:
             return self.octets("bytes", copy, None, None)
-        return wire.Value(foreign.name_of(cls), _shown(copy))
+        return self.shown(foreign.name_of(cls), copy, None)
 
     def integer(self, name: str, number: int, note: str | None) -> wire.Value:
         if -(2**63) <= number < 2**63:
@@ -414,7 +425,14 @@ class _Writer:
             return self.integer(name, content, note)
         if cls is float or cls is bool or content is None:
             return wire.Value(name, content, note=note)
-        return wire.Value(name, _shown(content), note=note)
+        return self.shown(name, content, note)
+
+    def shown(self, name: str, leaf: Any, note: str | None) -> wire.Value:
+        """A leaf whose text is made by compiled code; should anything else ever get here, it is not touched."""
+        if id(type(leaf)) in _SHOWN_IDS:
+            return wire.Value(name, _shown(leaf), note=note)
+        self.cuts.add(readers.OPAQUE)
+        return wire.Value(name, cut=readers.OPAQUE, note=note)
 
     def fill(self, node: Node, value: wire.Value, path: str, above: tuple[int, ...]) -> None:
         """Write what is inside one container."""
@@ -449,6 +467,9 @@ class _Writer:
 
     def inside(self, path: str, name: str) -> str:
         return f"{path}.{name}" if self.redactor.looks_at_paths else ""
+
+
+_SHOWN_IDS: Final = LEAF_IDS | frozenset(map(id, (uuid.UUID, datetime.datetime, datetime.time)))
 
 
 def _shown(leaf: Any) -> str:
@@ -492,6 +513,8 @@ def _canonical(copy: Copy) -> bytes | None:
         return b"i" + hex(copy).encode()
     if cls in (bool, float, NoneType):
         return repr(copy).encode()
+    if id(cls) not in _SHOWN_IDS:
+        return None
     return b"o" + _shown(copy).encode("utf-8", "surrogatepass")
 
 
