@@ -1,0 +1,1 @@
+"""Benchmarks: each module measures one subject and gives its figures (see bench/README.md)."""

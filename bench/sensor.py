@@ -1,0 +1,84 @@
+"""What a hit costs on each CPython: `sensor.idle` to `sensor.snapshot`, in µs added to the application's thread."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from bench.figures import figure, show
+
+ROOT = Path(__file__).parents[1]
+PYTHONS = ("3.11", "3.12", "3.13")
+GOALS = {"throttled": 0.5, "counter": 0.5, "condition_false": 1.0, "log": 2.0, "snapshot": 50.0}
+CPU_OF_A_SNAPSHOT = 150.0
+NOISE = 0.09
+"""Below this many µs a difference is noise on a shared machine."""
+
+
+def figures(wanted: list[str]) -> Iterator[dict[str, Any]]:
+    """Every figure whose name begins with one of ``wanted``; all of them when nothing is named."""
+    for version in PYTHONS:
+        interpreter = _interpreter(version)
+        if interpreter is None:
+            yield {
+                "figure": "sensor",
+                "python": version,
+                "missing": "this CPython is not installed",
+                "met": False,
+            }
+            continue
+        for line in _of_one_python(interpreter, version):
+            if not wanted or any(line["figure"].startswith(name) for name in wanted):
+                yield line
+
+
+def _interpreter(version: str) -> Path | None:
+    own = f"{sys.version_info.major}.{sys.version_info.minor}"
+    path = ROOT / (".venv" if version == own else f".venv-{version}") / "bin" / "python"
+    return path if path.exists() else None
+
+
+def _of_one_python(interpreter: Path, version: str) -> Iterator[dict[str, Any]]:
+    measured = {line["scenario"]: line for line in _measure(interpreter)}
+    idle = max(
+        (measured[name] for name in ("idle_elsewhere", "idle_same_function")), key=lambda line: line["value"]
+    )
+    yield figure(
+        "sensor.idle", idle["value"], "us", python=version, engine=idle["engine"], baseline=idle["baseline"],
+        goal=0.0, tolerance=NOISE,
+    )  # fmt: skip
+    for name, goal in GOALS.items():
+        line = measured[name]
+        yield figure(
+            f"sensor.{name}", line["value"], "us", python=version, engine=line["engine"], baseline=line["baseline"],
+            goal=goal,
+        )  # fmt: skip
+    line = measured["snapshot"]
+    yield figure(
+        "sensor.snapshot_cpu", line["cpu"], "us", python=version, engine=line["engine"], baseline=line["baseline"],
+        goal=CPU_OF_A_SNAPSHOT,
+    )  # fmt: skip
+
+
+def _measure(interpreter: Path) -> Iterator[dict[str, Any]]:
+    """The lines of `bench.hits` under that interpreter, kept to one core where the system lets us choose."""
+    pinned = {min(os.sched_getaffinity(0))} if hasattr(os, "sched_setaffinity") else None
+    command = [str(interpreter), str(ROOT / "bench" / "hits.py")]
+    done = subprocess.run(
+        command,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        preexec_fn=(lambda: os.sched_setaffinity(0, pinned)) if pinned else None,
+    )
+    yield from map(json.loads, done.stdout.splitlines())
+
+
+if __name__ == "__main__":
+    for line in figures(sys.argv[1:]):
+        show(line)
