@@ -80,9 +80,13 @@ class Sources:
                     and not name.startswith(".")
                     and not _is_environment(folder, name)
                 )
-                yield from (
-                    normalised(os.path.join(folder, name)) for name in sorted(names) if name.endswith(".py")
-                )
+                paths = (os.path.join(folder, name) for name in sorted(names) if name.endswith(".py"))
+                yield from (normalised(path) for path in paths if not os.path.islink(path) or self._owns(path))
+
+    def _owns(self, path: str) -> bool:
+        """Whether a link leads to a place under the roots."""
+        target = normalised(os.path.realpath(path))
+        return any(target.startswith(root.rstrip("/") + "/") for root in self._roots)
 
     def _read(self, path: str, module: ModuleType | None) -> wire.Source | wire.Failure:
         try:
