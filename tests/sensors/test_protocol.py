@@ -31,8 +31,17 @@ TOKEN = Token("0123456789abcdef", SECRET)
 
 def hello() -> wire.Hello:
     return wire.Hello(
-        versions=[], token_id="", nonce=b"", service="trades", environment="production", instance_id="i", host="h",
-        pid=1, started_at=0, runtime=wire.Runtime("cpython", "3.12.1"), sensor_version="0.1.0",
+        versions=[],
+        token_id="",
+        nonce=b"",
+        service="trades",
+        environment="production",
+        instance_id="i",
+        host="h",
+        pid=1,
+        started_at=0,
+        runtime=wire.Runtime("cpython", "3.12.1"),
+        sensor_version="0.1.0",
         engine=wire.Engine("monitoring", "3.12"),
     )
 
@@ -53,7 +62,9 @@ class GatewaySide:
         return challenge
 
     def welcome(self, window: int = 8) -> bytes:
-        return wire.encode(wire.Welcome(handshake.server_proof(self.keys.server_key, self.said), now=0, window=window))
+        return wire.encode(
+            wire.Welcome(handshake.server_proof(self.keys.server_key, self.said), now=0, window=window)
+        )
 
     def probe_set(self, revision: int, probes: list[wire.Probe], parts: int = 1) -> list[bytes]:
         body = msgspec.msgpack.encode(probes)
@@ -63,7 +74,10 @@ class GatewaySide:
         return [
             wire.encode(
                 wire.ProbeSet(
-                    revision, i, parts, piece,
+                    revision,
+                    i,
+                    parts,
+                    piece,
                     handshake.sign_probe_set(key, revision=revision, part=i, parts=parts, body=piece),
                 )
             )
@@ -181,9 +195,11 @@ def test_a_set_recorded_on_another_connection_is_forged_here() -> None:
 def test_parts_in_a_wrong_order_are_refused(order: list[int]) -> None:
     protocol, gateway = in_use()
     frames = gateway.probe_set(1, [probe(str(number)) for number in range(9)], parts=3)
+    *fine, wrong = order
+    for part in fine:
+        protocol.receive(frames[part])
     with pytest.raises(ProtocolError, match="order"):
-        for part in order:
-            protocol.receive(frames[part])
+        protocol.receive(frames[wrong])
 
 
 @settings(max_examples=200)
@@ -197,7 +213,10 @@ def test_whatever_bytes_come_only_a_protocol_error_is_raised(frame: bytes) -> No
 
 
 @given(
-    st.integers(-(2**63), 2**64 - 1), st.integers(-(2**63), 2**64 - 1), st.integers(-(2**63), 2**64 - 1), st.binary()
+    st.integers(-(2**63), 2**64 - 1),
+    st.integers(-(2**63), 2**64 - 1),
+    st.integers(-(2**63), 2**64 - 1),
+    st.binary(),
 )
 def test_whatever_numbers_a_probe_set_carries_it_is_refused_unsigned(
     revision: int, part: int, parts: int, body: bytes
@@ -240,7 +259,9 @@ def test_counters_too_many_for_one_message_go_out_in_several() -> None:
     frames = protocol.frames_to_send()
     assert all(len(frame) <= wire.MAX_MESSAGE for frame in frames)
     beats = [wire.from_sensor.decode(frame) for frame in frames]
-    assert [counter for beat in beats if isinstance(beat, wire.Heartbeat) for counter in beat.counters] == counters
+    assert [
+        counter for beat in beats if isinstance(beat, wire.Heartbeat) for counter in beat.counters
+    ] == counters
 
 
 def test_a_long_answer_goes_out_in_parts_and_is_whole_again() -> None:
@@ -251,7 +272,10 @@ def test_a_long_answer_goes_out_in_parts_and_is_whole_again() -> None:
     protocol.answer(request, body)
     parts = sent(protocol)
     assert len(parts) == 3
-    assert wire.answer_body.decode(b"".join(part.data for part in parts if isinstance(part, wire.Answer))) == body
+    assert (
+        wire.answer_body.decode(b"".join(part.data for part in parts if isinstance(part, wire.Answer)))
+        == body
+    )
 
 
 def test_an_answer_beyond_bounds_becomes_a_failure() -> None:

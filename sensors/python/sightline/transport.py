@@ -97,6 +97,8 @@ class Pump:
         self._waiter = Waiter()
         self._running = native.allocate_lock()
         self._stopping = False
+        self.ended = False
+        """Whether the thread has done its last."""
         self._stop_by = 0.0
         self._next_tick = 0.0
         self._gather_until = 0.0
@@ -117,8 +119,7 @@ class Pump:
         self._stopping = True
         self.wake()
         if self._running.acquire(timeout=within + END_WITHIN_S):
-            self._outbox.wake = nobody_sleeps
-            self._waiter.close()
+            self._running.release()
 
     def abandon(self) -> None:
         """In a forked child: let go of what belongs to the parent. Its thread does not exist here."""
@@ -131,6 +132,9 @@ class Pump:
         except Exception:
             logger.exception("sightline: the sensor's thread ended")
         finally:
+            self._outbox.wake = nobody_sleeps
+            self._waiter.close()
+            self.ended = True
             self._running.release()
 
     def _run(self) -> None:

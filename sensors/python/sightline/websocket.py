@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import encodings.idna  # noqa: F401 (resolving a name imports it, and that thread should import nothing)
+import io
 import ipaddress
 import logging
 import os
@@ -167,17 +168,23 @@ class WebSocket:
 
 
 class Waiter:
-    """Where the sensor's thread sleeps: until the socket is ready, somebody wakes it, or the time is over."""
+    """Where the sensor's thread sleeps: until the socket is ready, somebody wakes it, or the time is over.
+
+    A pipe and not a lock, so that one call waits for both; file objects and not numbers, so that a late `wake` cannot
+    write to a file of the application's that has got the number since.
+    """
 
     def __init__(self) -> None:
-        self._woken, self._waking = os.pipe()
-        os.set_blocking(self._woken, False)
-        os.set_blocking(self._waking, False)
+        woken, waking = os.pipe()
+        os.set_blocking(woken, False)
+        os.set_blocking(waking, False)
+        self._woken = io.FileIO(woken, "r")
+        self._waking = io.FileIO(waking, "w")
 
     def wake(self) -> None:
-        """End the sleep now, from any thread. Never blocks: a full pipe wakes as well."""
-        with suppress(OSError):
-            os.write(self._waking, b"\0")
+        """End the sleep now, from any thread. Never blocks: a full pipe wakes as well, a closed one has nobody."""
+        with suppress(OSError, ValueError):
+            self._waking.write(b"\0")
 
     def wait(self, websocket: WebSocket | None, timeout: float) -> bool:
         """Sleep at most ``timeout`` seconds; whether the websocket has something to read."""
@@ -186,14 +193,13 @@ class Waiter:
         if websocket is not None:
             poll.register(websocket, select.POLLIN | (select.POLLOUT if websocket.wants_to_write else 0))
         ready = dict(poll.poll(max(0.0, timeout) * 1000))
-        if self._woken in ready:
-            with suppress(OSError):
-                os.read(self._woken, 64 * 1024)
+        if self._woken.fileno() in ready:
+            self._woken.read(64 * 1024)
         return websocket is not None and bool(ready.get(websocket.fileno(), 0) & _READABLE)
 
     def close(self) -> None:
-        os.close(self._woken)
-        os.close(self._waking)
+        self._woken.close()
+        self._waking.close()
 
 
 # ---------------------------------------------------------------- connecting
