@@ -16,7 +16,7 @@ from investigations.probes.models import Probe, ProbeDelivery
 from investigations.sessions.models import InvestigationSession
 
 MOST_BUCKETS = 400
-MOST_COUNTED = 20_000
+MOST_COUNTED = 5_000
 """The newest captures that are counted: a page must not get slower with every capture that comes."""
 
 _COUNT = """

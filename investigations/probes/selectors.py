@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
 
 import msgspec
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from investigations.accounts import permissions
@@ -191,16 +191,18 @@ def _captures(
 
 
 def _turned_out(session: InvestigationSession, outcome: str) -> Q:
-    """Captures whose execution, or its trace, is labelled so; ``unknown`` are also those nobody labelled."""
+    """Captures whose execution, or its trace, is labelled so; ``unknown`` are also those nobody labelled.
+
+    Labels are looked up capture by capture, so the cost is that of the captures read, not of all labels there are.
+    """
     labels = ExecutionLabel.objects.filter(environment=session.environment_id, current=True)
 
-    def labelled(names: Sequence[str]) -> Q:
-        ids = labels.filter(outcome__in=names).values("execution_id")
-        return Q(execution_id__in=ids) | Q(trace_id__in=ids)
+    def labelled(*names: str) -> Q:
+        said = labels.filter(outcome__in=names)
+        own = Q(Exists(said.filter(execution_id=OuterRef("execution_id"))))
+        return own | ~Q(trace_id="") & Q(Exists(said.filter(execution_id=OuterRef("trace_id"))))
 
-    if outcome == Outcome.UNKNOWN:
-        return ~labelled([Outcome.PASS, Outcome.FAIL])
-    return labelled([outcome])
+    return ~labelled(Outcome.PASS, Outcome.FAIL) if outcome == Outcome.UNKNOWN else labelled(outcome)
 
 
 def capture(by: Actor, id: uuid.UUID) -> Capture:
