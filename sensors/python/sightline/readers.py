@@ -33,7 +33,15 @@ _GetSet = types.GetSetDescriptorType
 Reader = Callable[[Any, wire.Limits], Any]
 
 OPAQUE: Final = "opaque"
-UNSET: Final[Node] = ["", NAMED, None, None, "unset", None]
+
+
+class _Unset:
+    """The type of `UNSET`."""
+
+    __slots__ = ()
+
+
+UNSET: Final = _Unset()
 """Stands for a slot that holds nothing yet."""
 _LONGEST = 4096
 """Characters of an instance of a ``str`` or ``bytes`` subclass that are copied."""
@@ -43,7 +51,7 @@ LEAF_IDS: Final = frozenset(
         id,
         (
             *foreign.ATOMS, decimal.Decimal, datetime.date, datetime.timedelta, datetime.timezone, range, type(...),
-            type(NotImplemented),
+            type(NotImplemented), _Unset,
         ),
     )
 )  # fmt: skip
@@ -401,7 +409,11 @@ def _object(facts: ClassFacts, cls: type) -> Reader:
 
     def read(value: Any, limits: wire.Limits) -> Node:
         descriptor = namespace_of(mro_of(type(value))[at]).get("__dict__")
-        fields = read_getset(descriptor, value) if type(descriptor) is _GetSet else None
+        fields = (
+            read_getset(descriptor, value)
+            if type(descriptor) is _GetSet
+            else foreign.instance_dict(value, facts)
+        )
         if type(fields) is not dict:
             return named(name, cut=OPAQUE)
         limit, size = limits.fields, len(fields)

@@ -205,8 +205,8 @@ _NAME_BEFORE_VALUE = re.compile(
     r"""(?<![\w.-])([A-Za-z_][\w.-]{1,60})["']{0,2}\s{0,3}(?:=>|[=:])\s{0,3}["']{0,2}"""
 )
 _VALUE_AFTER_NAME = re.compile(r"""(?:(?i:bearer|basic|token)\s{1,3})?[^\s"'&;,<>(){}\[\]]+""")
-"""``password=hunter2``, ``"token": "abc"``: a name and its value inside a text. Two patterns, because the value of a name that
-is no secret's may hold further names."""
+"""``password=hunter2``, ``"token": "abc"``: a name and its value inside a text. Two patterns, because what follows
+a name that is no secret's may hold further names."""
 _MANY_DIGITS = re.compile(r"[0-9](?:[0-9 A-Z-]){9}")
 _KEY_BEGINNING = re.compile(
     r"eyJ|-----B|A[KSBC][IC]A|AIza|ya29|gh[pousr]_|github_pat|glpat-|xox|k_live|k_test|whsec_|sk-|SG\.|SK[0-9a-f]{8}"

@@ -151,7 +151,7 @@ def _walk(roots: list[Node], limits: wire.Limits, deadline: float | None) -> set
             made = ["list", ITEMS, value[:], size, None, None]
         elif cls is tuple and (size := len(value)) <= limit:
             made = ["tuple", ITEMS, list(value), size, None, None]
-        elif id(cls) in LEAF_IDS or value is readers.UNSET:
+        elif id(cls) in LEAF_IDS:
             return value
         else:
             made = _read(value, cls, limits)
@@ -208,7 +208,7 @@ def _read(value: Any, cls: type, limits: wire.Limits) -> Copy:
 
 def _cut_short(value: Any, cls: type, reason: str) -> Copy:
     """A value that is not looked into any more: its type, what it is if that needs no looking, and the reason."""
-    if id(cls) in LEAF_IDS or value is readers.UNSET:
+    if id(cls) in LEAF_IDS:
         return value
     made = _read(value, cls, _NOTHING)
     if type(made) is not list or made[1] in (SCALAR, NAMED) or (not made[2] and made[4] is None):
@@ -429,6 +429,9 @@ class _Writer:
 
     def shown(self, name: str, leaf: Any, note: str | None) -> wire.Value:
         """A leaf whose text is made by compiled code; should anything else ever get here, it is not touched."""
+        if leaf is readers.UNSET:
+            self.cuts.add("unset")
+            return wire.Value("", cut="unset")
         if id(type(leaf)) in _SHOWN_IDS:
             return wire.Value(name, _shown(leaf), note=note)
         self.cuts.add(readers.OPAQUE)
