@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from msgspec import UnsetType
+
 from sightline import wire
 
 
@@ -38,7 +40,7 @@ def frame_json(frame: wire.Frame) -> dict[str, Any]:
 def value_json(value: wire.Value) -> dict[str, Any]:
     """A value tree: type, value, size, items, entries, fields, cut, redacted, hash, note."""
     facts: dict[str, Any] = {"type": value.type}
-    if not isinstance(value.value, wire.UnsetType):
+    if not isinstance(value.value, UnsetType):
         facts["value"] = value.value
     if value.size is not None:
         facts["size"] = value.size
@@ -88,4 +90,4 @@ def _below(path: str, value: wire.Value) -> Iterator[Place]:
 
 
 def _key(key: wire.Value) -> str:
-    return key.type if isinstance(key.value, wire.UnsetType) else repr(key.value)
+    return key.type if isinstance(key.value, UnsetType) else repr(key.value)

@@ -1,4 +1,4 @@
-"""Waiting for the captures of some probes: subscribe first, look, then wait. Nothing captured is an answer, not an error."""
+"""Waiting for the captures of some probes: subscribe first, look, then wait. No capture is an answer, not an error."""
 
 from __future__ import annotations
 
@@ -98,13 +98,20 @@ def _timed_out(by: Actor, ids: Sequence[uuid.UUID], after: int) -> Waited:
 
 
 def _captures(by: Actor, probes: Sequence[Probe], after: int) -> list[Capture]:
-    """In order of arrival; a session's cursors are one order, so only captures of one session are resumable together."""
-    rows = [row for probe in probes for row in selectors.captures_after(by, probe.session, after, probe=probe, limit=MOST)]
+    """In order of arrival; a session's cursors are one order, so only captures of one session resume together."""
+    rows = [
+        row
+        for probe in probes
+        for row in selectors.captures_after(by, probe.session, after, probe=probe, limit=MOST)
+    ]
     return sorted(rows, key=lambda row: row.cursor)[:MOST]
 
 
 def _answer(
-    status: Literal["captured", "timeout", "ended"], probes: Sequence[Probe], rows: Sequence[Capture], after: int
+    status: Literal["captured", "timeout", "ended"],
+    probes: Sequence[Probe],
+    rows: Sequence[Capture],
+    after: int,
 ) -> Waited:
     outcomes: dict[str, str] = {}
     if rows:
@@ -119,5 +126,7 @@ def _answer(
         cursor=rows[-1].cursor if rows else after,
         endings=endings,
         deliveries=[delivery for probe in probes for delivery in selectors.deliveries(probe)],
-        possible_causes=[] if rows else [cause for probe in probes for cause in selectors.why_no_capture(probe)],
+        possible_causes=[]
+        if rows
+        else [cause for probe in probes for cause in selectors.why_no_capture(probe)],
     )
