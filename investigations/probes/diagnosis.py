@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import uuid
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from django.utils import timezone
@@ -56,12 +57,18 @@ class HitTotals:
 
 def hit_totals(probe: Probe) -> HitTotals:
     """Hits by ending, added up over instances."""
-    counts: Counter[str] = Counter()
-    unobserved_ms = 0.0
-    for told, away in probe.deliveries.values_list("endings", "unobserved_ms"):
-        counts.update(told)
-        unobserved_ms += away
-    return HitTotals(dict(counts), sum(counts.values()), unobserved_ms)
+    return hit_totals_of([probe])[probe.id]
+
+
+def hit_totals_of(probes: Collection[Probe]) -> dict[uuid.UUID, HitTotals]:
+    """The same for many probes, by their ids, in one query."""
+    counts: dict[uuid.UUID, Counter[str]] = {probe.id: Counter() for probe in probes}
+    unobserved_ms = dict.fromkeys(counts, 0.0)
+    told = ProbeDelivery.objects.filter(probe__in=probes)
+    for id, ended, away in told.values_list("probe_id", "endings", "unobserved_ms"):
+        counts[id].update(ended)
+        unobserved_ms[id] += away
+    return {id: HitTotals(dict(ends), sum(ends.values()), unobserved_ms[id]) for id, ends in counts.items()}
 
 
 def endings(probe: Probe) -> dict[str, int]:

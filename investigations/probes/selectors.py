@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 
 import msgspec
@@ -18,7 +18,7 @@ from investigations.catalog.presence import present
 from investigations.lib.errors import NotFound
 from investigations.lib.ids import show
 from investigations.probes import targeting
-from investigations.probes.diagnosis import HitTotals, endings, hit_totals, why_no_capture
+from investigations.probes.diagnosis import HitTotals, endings, hit_totals, hit_totals_of, why_no_capture
 from investigations.probes.histogram import HitHistogram, hit_histogram
 from investigations.probes.labels import labels_of, outcome_of
 from investigations.probes.models import (
@@ -42,11 +42,13 @@ __all__ = [
     "captures_before",
     "decode",
     "deliveries",
+    "deliveries_of",
     "delivery_summary",
     "desired_probes",
     "endings",
     "hit_histogram",
     "hit_totals",
+    "hit_totals_of",
     "labels_of",
     "outcome_of",
     "probe",
@@ -114,26 +116,40 @@ def probes_of(by: Actor, session: InvestigationSession, state: str = "") -> Quer
 
 def deliveries(probe: Probe) -> list[ProbeDelivery]:
     """Where a probe stands on each instance it is for, those that have not answered yet as ``pending``."""
-    told = list(
-        probe.deliveries.select_related("instance", "instance__service").order_by(
-            "instance__host", "instance__pid"
-        )
+    return deliveries_of([probe])[probe.id]
+
+
+def deliveries_of(probes: Collection[Probe]) -> dict[uuid.UUID, list[ProbeDelivery]]:
+    """The same for many probes, by their ids, at the cost of two queries."""
+    rows = ProbeDelivery.objects.filter(probe__in=probes).select_related("instance", "instance__service")
+    found: dict[uuid.UUID, list[ProbeDelivery]] = {probe.id: [] for probe in probes}
+    for row in rows.order_by("instance__host", "instance__pid"):
+        found[row.probe_id].append(row)
+    active = [probe for probe in probes if probe.state == ProbeState.ACTIVE]
+    running = Instance.objects.filter(present(), service__in={probe.service_id for probe in active})
+    for instance in running.select_related("service"):
+        for probe in active:
+            if _unanswered(probe, instance, found[probe.id]):
+                found[probe.id].append(_pending(probe, instance))
+    return found
+
+
+def _unanswered(probe: Probe, instance: Instance, told: list[ProbeDelivery]) -> bool:
+    return (
+        probe.service_id == instance.service_id
+        and targeting.targets(probe.targeting, instance)
+        and all(row.instance_id != instance.id for row in told)
     )
-    if probe.state != ProbeState.ACTIVE:
-        return told
-    answered = {row.instance_id for row in told}
-    running = probe.service.instances.filter(present()).exclude(pk__in=answered).select_related("service")
-    waiting = [instance for instance in running if targeting.targets(probe.targeting, instance)]
-    return told + [
-        ProbeDelivery(
-            probe=probe,
-            instance=instance,
-            state=DeliveryState.PENDING,
-            slug="not_answered",
-            sentence="The sensor has not answered yet.",
-        )
-        for instance in waiting
-    ]
+
+
+def _pending(probe: Probe, instance: Instance) -> ProbeDelivery:
+    return ProbeDelivery(
+        probe=probe,
+        instance=instance,
+        state=DeliveryState.PENDING,
+        slug="not_answered",
+        sentence="The sensor has not answered yet.",
+    )
 
 
 def delivery_summary(probe: Probe) -> dict[str, int]:

@@ -112,6 +112,29 @@ class TestProbes:
         ]
         assert selectors.delivery_summary(probe) == {"armed": 1, "pending": 1}
 
+    def test_many_are_told_of_at_the_cost_of_few(
+        self,
+        place: Callable[..., Probe],
+        connect: Callable[..., Instance],
+        django_assert_num_queries: Callable[..., Any],
+    ) -> None:
+        found = [place() for _ in range(4)]
+        for instance in [connect() for _ in range(3)]:
+            armed = [wire.ProbeStatus(show("prb", probe.id), "armed") for probe in found[:2]]
+            services.record_delivery(instance, 1, armed)
+
+        with django_assert_num_queries(2):
+            told = selectors.deliveries_of(found)
+        with django_assert_num_queries(1):
+            totals = selectors.hit_totals_of(found)
+        assert [[row.state for row in told[probe.id]] for probe in found] == [
+            ["armed", "armed", "armed", "pending"],
+            ["armed", "armed", "armed", "pending"],
+            ["pending"] * 4,
+            ["pending"] * 4,
+        ]
+        assert [totals[probe.id].hits for probe in found] == [0, 0, 0, 0]
+
 
 class TestCaptures:
     def test_are_read_forwards_and_backwards_by_cursor(
