@@ -41,9 +41,7 @@ class Demo:
     def require_ports(self) -> None:
         """Raise `Unstartable` when another process has one of them."""
         for name, port in self.ports.items():
-            require_free(
-                port, name, fix="Stop that process, or choose another PORT: the demo uses those after it."
-            )
+            require_free(port, name)
 
     def programs(
         self, known: dict[str, Any], *, redis_url: str, sightline_url: str, sensor_url: str

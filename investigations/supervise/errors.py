@@ -9,3 +9,11 @@ class Unstartable(Problem):
     """Nothing can run until a person acts; `slug` names the reason in docs/reference/messages.md."""
 
     status = 503
+
+
+def port_taken(port: int, who: str) -> Unstartable:
+    return Unstartable(
+        "port_taken",
+        f"Port {port}, which {who} needs, is taken by another process.",
+        fix=f"Stop that process, or choose another: PORT={port + 1000} with make, --port with manage.py.",
+    )

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from .errors import Unstartable
+from .errors import port_taken
 from .home import Home
 from .postgres import Cluster
 from .programs import LISTEN, Program, Stop, answers
@@ -122,12 +122,10 @@ class Parts:
         ]
 
 
-def require_free(port: int, who: str, fix: str) -> None:
+def require_free(port: int, who: str) -> None:
     """Raise `Unstartable` when another process listens on that port of the loopback."""
     if not is_free(port):
-        raise Unstartable(
-            "port_taken", f"Port {port}, which {who} needs, is taken by another process.", fix=fix
-        )
+        raise port_taken(port, who)
 
 
 def is_free(port: int) -> bool:

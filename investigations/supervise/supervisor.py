@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import json
 import logging
 import os
 import shutil
@@ -26,12 +27,12 @@ from tornado.ioloop import IOLoop
 
 from investigations.lib.processes import FILE, ProcessStatus, State, read_processes, write_processes
 
-from .errors import Unstartable
+from .errors import Unstartable, port_taken
 from .home import Home, is_full
 from .programs import Program, Stop
 
 READY_WITHIN = 90.0  # seconds; a first start on a busy machine
-GRACE = 3.5  # seconds between the asking and the killing of one round: two rounds and the rest fit into ten
+GRACE = 3.0  # seconds between the asking and the killing of one round: two rounds and the rest fit into ten
 LOOK_EVERY = 0.1  # seconds
 BACK_OFF = (
     0.5,
@@ -70,7 +71,7 @@ class LogFile:
     def last_line(self) -> str:
         with contextlib.suppress(FileNotFoundError):
             lines = self.file.read_bytes()[-4000:].decode(errors="replace").strip().splitlines()
-            return lines[-1][:300] if lines else ""
+            return _sentence(lines[-1])[:300] if lines else ""
         return ""
 
 
@@ -161,7 +162,11 @@ class Supervisor:
     async def __aenter__(self) -> Self:
         _adopt_orphans()
         clear_leftovers(self.home.folder)
-        await self._arbiter.start()
+        self._not_ours = {child.pid for child in psutil.Process().children()}
+        try:
+            await self._arbiter.start()
+        except OSError as reason:
+            raise port_taken(self.port, "the dashboard") from reason
         self._tending = asyncio.create_task(self._tend())
         return self
 
@@ -175,7 +180,8 @@ class Supervisor:
         for stop in Stop:
             await _when_idle(partial(self._arbiter.stop_watchers, partial(self._watchers, stop)))
         await _when_idle(self._arbiter.stop)
-        end_descendants()
+        await asyncio.sleep(0)  # circus closes its sockets in the loop's next round
+        end_descendants(but=self._not_ours)
         (self.home.folder / FILE).unlink(missing_ok=True)
 
     async def start(self, program: Program) -> None:
@@ -284,9 +290,12 @@ def clear_leftovers(folder: Path) -> None:
             _end([process, *process.children(recursive=True)])
 
 
-def end_descendants() -> None:
-    """End every process below this one; nothing when all have stopped as they were asked."""
-    _end(psutil.Process().children(recursive=True))
+def end_descendants(*, but: set[int]) -> None:
+    """End every process below this one, except those children and theirs; most have stopped as they were asked."""
+    for child in psutil.Process().children():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if child.pid not in but:
+                _end([child, *child.children(recursive=True)])
 
 
 def _end(processes: list[psutil.Process]) -> None:
@@ -308,6 +317,14 @@ def _adopt_orphans() -> None:
     """On Linux, become the parent of grandchildren whose parent dies, so that none escapes the end."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _sentence(line: str) -> str:
+    """What a line of a log says: the event, where it is one of our structured ones."""
+    try:
+        return str(json.loads(line)["event"])
+    except (ValueError, TypeError, KeyError):
+        return line
 
 
 def _ending(exit_code: int | None) -> str:

@@ -36,7 +36,7 @@ class Whole:
 
     async def run(self) -> None:
         """Start everything and keep it running until SIGINT, SIGTERM or SIGHUP. Raises `Unstartable`."""
-        require_free(self.port, "the dashboard", fix=f"Choose another, as in PORT={self.port + 100}.")
+        require_free(self.port, "the dashboard")
         if self.demo:
             self.demo.require_ports()
         stop = asyncio.Event()

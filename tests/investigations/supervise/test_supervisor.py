@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,8 +15,9 @@ from investigations.lib.processes import ProcessStatus, read_processes, write_pr
 from investigations.supervise import supervisor as supervisor_module
 from investigations.supervise.errors import Unstartable
 from investigations.supervise.home import Home
+from investigations.supervise.parts import HOST
 from investigations.supervise.programs import LISTEN, Program
-from investigations.supervise.supervisor import clear_leftovers
+from investigations.supervise.supervisor import Supervisor, clear_leftovers
 
 WAIT = 20.0  # seconds; a limit for a busy machine, not an expectation
 
@@ -111,6 +113,16 @@ async def test_the_end_leaves_no_process_not_even_a_grandchild_that_went_its_own
     assert not is_alive(grandchild)
 
 
+async def test_what_its_process_started_before_is_not_its_to_end(supervising, program):
+    before = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    try:
+        async with supervising() as supervisor:
+            await supervisor.start(program("import time; time.sleep(60)"))
+        assert is_alive(before.pid)
+    finally:
+        before.kill()
+
+
 async def test_a_program_that_ignores_the_asking_is_killed(supervising, program, home, monkeypatch):
     monkeypatch.setattr(supervisor_module, "GRACE", 0.3)
     text = "from signal import *; import time; signal(SIGTERM, SIG_IGN); print(1, flush=True); time.sleep(60)"
@@ -150,3 +162,22 @@ async def test_on_a_full_disk_that_is_the_reason_given(supervising, program, mon
     async with supervising() as supervisor:
         with pytest.raises(Unstartable, match=r"child ended, and the disk that holds .* is full"):
             await supervisor.run(program("raise SystemExit(1)"))
+
+
+async def test_the_last_words_of_a_structured_log_are_its_event(supervising, program):
+    async with supervising() as supervisor:
+        with pytest.raises(Unstartable) as raised:
+            await supervisor.run(
+                program("""raise SystemExit('{"event": "no such table", "level": "error"}')""")
+            )
+    assert raised.value.sentence == "child ended with code 1: no such table"
+
+
+async def test_a_port_taken_at_the_last_moment_is_one_sentence(home, said):
+    with socket.socket() as other:
+        other.bind((HOST, 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(Unstartable, match=f"Port {port}, which the dashboard needs, is taken"):
+            async with Supervisor(home, said.append, HOST, port):
+                pytest.fail("it started without its port")

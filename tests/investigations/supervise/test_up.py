@@ -43,7 +43,7 @@ def test_a_taken_port_is_named_with_another_to_choose(manage):
         port = other.getsockname()[1]
         sentence = refused(manage("up", "--port", str(port)))
     assert f"Port {port}, which the dashboard needs, is taken by another process." in sentence
-    assert "Choose another" in sentence
+    assert "choose another" in sentence
 
 
 def test_a_second_start_on_the_same_folder_is_refused(manage, home):
