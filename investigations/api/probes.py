@@ -46,7 +46,9 @@ def list_probes(request: HttpRequest, session_id: str) -> list[ProbeShape]:
     """The probes of a session with their deliveries."""
     by = actor(request)
     session = sessions.session(by, id_in_path("ses", session_id))
-    return [ProbeShape.from_row(row, probes.deliveries(row)) for row in probes.probes_of(by, session)]
+    rows = list(probes.probes_of(by, session))
+    told = probes.deliveries_of(rows)
+    return [ProbeShape.from_row(row, told[row.id]) for row in rows]
 
 
 @router.post("/sessions/{session_id}/probes/check", response=ProbeCheckShape, operation_id="check_probe")

@@ -110,9 +110,9 @@ def _get(actor: Actor, session_id: str, include: list[Part], after: int) -> Answ
     session = sessions.session(actor, id_of("ses", session_id, "session_id"))
     answer: Answer = {"session": SessionShape.from_row(session)}
     if "probes" in include:
-        answer["probes"] = [
-            ProbeShape.from_row(probe, probes.deliveries(probe)) for probe in probes.probes_of(actor, session)
-        ]
+        rows = list(probes.probes_of(actor, session))
+        told = probes.deliveries_of(rows)
+        answer["probes"] = [ProbeShape.from_row(probe, told[probe.id]) for probe in rows]
     if "hypotheses" in include:
         answer["hypotheses"] = [HypothesisShape.from_row(row) for row in evidence.hypotheses(actor, session)]
     if "evidence" in include:
