@@ -243,3 +243,22 @@ del kept_by_another
 
 def default_arguments(x, *rest, flag=True, **more):
     return x, rest, flag, more  # P:all_kinds_of_arguments
+
+
+def sometimes_bound(x):
+    if x:
+        y = 1
+    for i in range(x):
+        z = i
+        if i > 1:
+            del z
+    try:
+        w = [1, 2][x]
+    except IndexError as error:
+        v = str(error)
+    with contextlib.suppress(KeyError):
+        u = {}[x]
+    while x:
+        x -= 1
+        t = x
+    return x  # P:sometimes_bound

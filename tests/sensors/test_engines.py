@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from sightline import engines, testing
+from sightline import engines, linetables, testing
 from sightline.engines.base import is_the_applications
 from sightline.engines.monitoring import MonitoringEngine
 from tests.observed import shapes
@@ -329,14 +329,33 @@ if not MONITORING:
             import dataclasses
             import inspect
 
-            from sightline import linetables
-
             for module in (argparse, asyncio.tasks, contextlib, dataclasses, inspect, shapes):
                 body = linetables.compiled(module.__file__)
                 for code, _ in linetables.tree(body):
                     if linetables.is_function(code):
                         hooks = {line: (lambda: None) for line in linetables.lines_of(code)}
                         assert injected(code, hooks).co_freevars == code.co_freevars
+
+        @pytest.mark.parametrize("x", [0, 1, 3])
+        def test_a_local_that_may_be_unbound_is_never_loaded(self, injected, x):
+            function = shapes.sometimes_bound
+            code = function.__code__
+            for line in linetables.lines_of(code):
+                for name in code.co_varnames:
+                    given: list[Any] = []
+                    rewritten = injected(
+                        code, {line: lambda *names, to=given: to.extend(names)}, {line: {name}}
+                    )
+                    assert FunctionType(rewritten, vars(shapes))(x) == function(x)
+                    assert all(set(names) == {name} for names in given)
+
+        def test_locals_that_are_certainly_bound_are_handed_over(self, injected):
+            given: list[Any] = []
+            code = shapes.simple.__code__
+            line = code.co_firstlineno + 2
+            rewritten = injected(code, {line: lambda *names: given.extend(names)}, {line: {"x", "y"}})
+            FunctionType(rewritten, vars(shapes))(4)
+            assert given == [{"x": 4, "y": 5}]
 
         def test_a_hook_fires_on_each_line_that_sys_settrace_would_tell(self, injected):
             """The interpreter's own tracing is the judge of what a line event is."""
@@ -363,8 +382,6 @@ TRACED: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
 def hooks_of(
     inject: Callable[..., Any], function: Callable[..., Any], arguments: tuple[Any, ...]
 ) -> list[int]:
-    from sightline import linetables
-
     seen: list[int] = []
     code = function.__code__  # type: ignore[attr-defined]
     hooks = {line: (lambda line=line: seen.append(line)) for line in linetables.lines_of(code)}

@@ -134,6 +134,10 @@ class TestHowHitsEnd:
         probe = place(gateway, line_of, "check", "snapshot", condition="order.total > 3")
         shop.check(Order(5, "ada"), 10)
         assert gateway.endings(probe) == {"condition_error": 1}
+        gateway.tick()
+        status = gateway.status(probe)
+        assert (status.state, status.slug) == ("armed", "condition_error")
+        assert "order.total" in status.sentence or "property" in status.sentence
 
     def test_rate_limited(self, gateway, line_of):
         probe = place(gateway, line_of, "busy", "logpoint", template="{i}", rate=3.0)

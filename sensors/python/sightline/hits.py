@@ -16,7 +16,7 @@ from types import CodeType, FrameType
 from typing import Any, get_args
 
 from . import context, expressions, messages, native, snapshots, wire
-from .engines.base import Fire
+from .engines.base import Fire, Names
 from .errors import BudgetExceeded, ExpressionError, SightlineError
 from .ids import uuid7
 from .limits import Budget, Rate
@@ -26,7 +26,7 @@ from .redaction import Redactor
 
 ENDINGS: tuple[str, ...] = get_args(wire.HitEnding)
 
-LIMITED_EVERY, EVALUATED_EVERY, LOGGED_EVERY = 64, 32, 16
+LIMITED_EVERY, EVALUATED_EVERY, LOGGED_EVERY = 64, 32, 32
 """One hit in so many is booked for all of them: reading the thread's clock costs as much as a whole cheap hit."""
 DISPATCH_NS = 250
 """What the interpreter and the engine spend on a hit before its gates are reached."""
@@ -38,15 +38,14 @@ _getframe = sys._getframe
 _get_ident = native.get_ident
 _monotonic = native.monotonic
 _thread_time_ns = native.thread_time_ns
-_time_ns = native.time_ns
 
-Keep = Callable[[FrameType], Any]
-"""Copies out of a frame what the kind is about."""
-Then = Callable[[FrameType, float], bool]
-"""A gate: the frame and the moment (monotonic, s); True asks to switch the line off."""
+Keep = Callable[[FrameType, Names | None], Any]
+"""Copies out of a frame, or of its locals where they are at hand, what the kind is about."""
+Then = Callable[[FrameType, Names | None, float], bool]
+"""A gate: frame, locals, and the moment (monotonic, s); True asks to switch the line off."""
 
 Record = tuple[Any, ...]
-"""What the ring holds of a capture: (hits, hit number, wall ns, monotonic s, context, payload, cost in ns)."""
+"""What the ring holds of a capture: (hits, hit number, monotonic s, context, payload, cost in ns)."""
 
 
 class Room:
@@ -77,7 +76,7 @@ class Tally:
         self.rare = 0
         """The sum of the endings but the first three, so that a hit's number is a short sum."""
         self.seen = 0
-        """Hits whose condition was asked."""
+        """Hits that came as far as a condition, and once more for each that was timed."""
 
     def hits(self) -> int:
         return self.captured + self.condition_false + self.rate_limited + self.rare
@@ -102,6 +101,8 @@ class ProbeHits:
         self.watches = [(watch, expressions.compile(watch.expression, rule)) for watch in probe.watches or ()]
         self.scope: Callable[[FrameType], Mapping[str, Any]] | None = None
         """What expressions see of a frame; None where its locals are all they use."""
+        self.wants: frozenset[str] | None = None
+        """The locals that expressions use, where they use nothing else."""
         self.shed_because = ""
         self.last_error: ExpressionError | None = None
         self.tally = Tally()
@@ -128,6 +129,7 @@ class ProbeHits:
         local = [{*code.co_varnames, *code.co_cellvars, *code.co_freevars} for code in codes]
         outside = sorted(name for name in names if not all(name in some for some in local))
         self.scope = _locals_and_globals(outside) if outside else None
+        self.wants = None if outside else frozenset(names)
         self.fire = _KINDS[self.probe.kind](self)
 
     @property
@@ -179,7 +181,9 @@ class ProbeHits:
 
     def write(self, record: Record) -> wire.Capture:
         """Name, cut and redact what a hit kept."""
-        _, hit, at, mono, (thread, task, trace, execution), payload, cost = record
+        _, hit, moment, (thread, task, trace, execution), payload, cost = record
+        mono = int(moment * 1e9)
+        at = mono + native.time_ns() - native.monotonic_ns()
         trace_id, span_id = context.formatted(trace)
         capture = wire.Capture(
             id=uuid7(at).bytes,
@@ -187,7 +191,7 @@ class ProbeHits:
             kind=self.probe.kind,
             hit=hit,
             at=at,
-            mono=int(mono * 1e9),
+            mono=mono,
             thread=thread,
             task=task,
             trace_id=trace_id,
@@ -219,11 +223,11 @@ def _counting(hits: ProbeHits) -> Fire:
     """A counter: without a condition it is the count and nothing else."""
     tally, busy = hits.tally, hits.room.busy
 
-    def count(frame: FrameType, now: float) -> bool:
+    def count(frame: FrameType, names: Names | None, now: float) -> bool:
         tally.captured += 1
         return False
 
-    def fire(frame: FrameType | None = None) -> bool:
+    def fire(frame: FrameType | None = None, names: Names | None = None) -> bool:
         if _get_ident() in busy:
             return _rare(tally, "re_entrant")
         count = tally.captured = tally.captured + 1
@@ -247,14 +251,14 @@ def _recording(keep: Callable[[ProbeHits], Keep], booked_every: int) -> Callable
 def _limiter_first(hits: ProbeHits, record: Then) -> Fire:
     tally, busy, rate = hits.tally, hits.room.busy, hits.rate
 
-    def fire(frame: FrameType | None = None) -> bool:
+    def fire(frame: FrameType | None = None, names: Names | None = None) -> bool:
         if _get_ident() in busy:
             return _rare(tally, "re_entrant")
         now = _monotonic()
         if now < rate.until:
             count = tally.rate_limited = tally.rate_limited + 1
             return not count % LIMITED_EVERY and hits.book(LIMITED_EVERY * LIMITED_NS)
-        return record(frame or _getframe(2), now)
+        return record(frame or _getframe(2), names, now)
 
     return fire
 
@@ -262,11 +266,11 @@ def _limiter_first(hits: ProbeHits, record: Then) -> Fire:
 def _limited(hits: ProbeHits, record: Then) -> Then:
     tally, rate = hits.tally, hits.rate
 
-    def limit(frame: FrameType, now: float) -> bool:
+    def limit(frame: FrameType, names: Names | None, now: float) -> bool:
         if now < rate.until:
             tally.rate_limited += 1
             return False
-        return record(frame, now)
+        return record(frame, names, now)
 
     return limit
 
@@ -276,7 +280,7 @@ def _conditional(hits: ProbeHits, condition: expressions.Compiled, then: Then) -
     tally, busy, budget = hits.tally, hits.room.busy, hits.room.budget
     evaluate, scope = condition.holds, hits.scope
 
-    def fire(frame: FrameType | None = None) -> bool:
+    def fire(frame: FrameType | None = None, names: Names | None = None) -> bool:
         if _get_ident() in busy:
             return _rare(tally, "re_entrant")
         if budget.balance < 0:
@@ -284,13 +288,12 @@ def _conditional(hits: ProbeHits, condition: expressions.Compiled, then: Then) -
             return True
         seen = tally.seen = tally.seen + 1
         if not seen % EVALUATED_EVERY:
-            return _timed(hits, decide, frame or _getframe(2))
-        return decide(frame or _getframe(2))
-
-    def decide(frame: FrameType) -> bool:
+            return _timed(hits, fire, frame or _getframe(2), names)
+        if frame is None:
+            frame = _getframe(2)
         try:
-            if evaluate(scope(frame) if scope else frame.f_locals):
-                return then(frame, _monotonic())
+            if evaluate(names if names is not None else scope(frame) if scope else frame.f_locals):
+                return then(frame, names, _monotonic())
         except BudgetExceeded:
             return _rare(tally, "evaluation_budget")
         except ExpressionError as error:
@@ -302,10 +305,10 @@ def _conditional(hits: ProbeHits, condition: expressions.Compiled, then: Then) -
     return fire
 
 
-def _timed(hits: ProbeHits, decide: Callable[[FrameType], bool], frame: FrameType) -> bool:
-    """One decision, booked for all of its sample; what a capture within it cost is booked there."""
+def _timed(hits: ProbeHits, fire: Fire, frame: FrameType, names: Names | None) -> bool:
+    """The same hit again, timed and booked for all of its sample; what a capture within it cost is booked there."""
     began, booked = _thread_time_ns(), hits.cost_ns
-    off = decide(frame)
+    off = fire(frame, names)
     spent = _thread_time_ns() - began - (hits.cost_ns - booked)
     return hits.book(EVALUATED_EVERY * (max(0, spent) + DISPATCH_NS)) or off
 
@@ -324,7 +327,7 @@ def _recorder(hits: ProbeHits, keep: Keep, booked_every: int) -> Then:
     room, tally, rate, budget = hits.room, hits.tally, hits.rate, hits.room.budget
     busy, guarded = room.busy, room.guarded
 
-    def record(frame: FrameType, now: float) -> bool:
+    def record(frame: FrameType, names: Names | None, now: float) -> bool:
         if budget.balance < 0:
             _rare(tally, "over_budget")
             return True
@@ -334,17 +337,18 @@ def _recorder(hits: ProbeHits, keep: Keep, booked_every: int) -> Then:
             return True
         number = tally.captured + tally.condition_false + tally.rate_limited + tally.rare + 1
         began = 0 if number % booked_every else _thread_time_ns()
-        rate.take(now)
+        until, earliest = rate.until, now - rate.tolerance
+        rate.until = (until if until > earliest else earliest) + rate.interval
         if guarded:
             busy.add(_get_ident())
         try:
-            payload = keep(frame)
+            payload = keep(frame, names)
         finally:
             if guarded:
                 busy.discard(_get_ident())
         here = context.current()
         cost = _thread_time_ns() - began + DISPATCH_NS if began else 0
-        if room.outbox.offer((hits, number, _time_ns(), now, here, payload, cost)):
+        if room.outbox.offer((hits, number, now, here, payload, cost)):
             tally.captured += 1
         else:
             _rare(tally, "queue_full")
@@ -357,9 +361,22 @@ def _values(hits: ProbeHits) -> Keep:
     """Keeps the values of the template's expressions."""
     scope, limits = hits.scope, hits.probe.limits
     compiled = [part for part in hits.parts if not isinstance(part, str)]
+    evaluates = [each.evaluate for each in compiled]
 
-    def keep(frame: FrameType) -> list[Any]:
-        names = scope(frame) if scope else frame.f_locals
+    def keep(frame: FrameType, names: Names | None) -> list[Any]:
+        if names is None:
+            names = scope(frame) if scope else frame.f_locals
+        values = []
+        try:
+            for evaluate in evaluates:
+                value = evaluate(names)
+                if id(type(value)) not in LEAF_IDS:
+                    break
+                values.append(value)
+            else:
+                return values
+        except (ExpressionError, BudgetExceeded):
+            pass
         return [_value(each, names, limits) for each in compiled]
 
     return keep
@@ -371,13 +388,14 @@ def _frames(hits: ProbeHits) -> Keep:
     deadline_s = limits.deadline_ms / 1e3
     values = _values(hits)
 
-    def keep(frame: FrameType) -> tuple[Any, list[Any], list[Any]]:
+    def keep(frame: FrameType, names: Names | None) -> tuple[Any, list[Any], list[Any]]:
         copied = snapshots.copy_frames(frame, limits, variables=variables, deadline=_monotonic() + deadline_s)
         if not hits.watches:
-            return copied, [], values(frame) if hits.parts else []
-        names = hits.scope(frame) if hits.scope else frame.f_locals
+            return copied, [], values(frame, names) if hits.parts else []
+        if names is None:
+            names = hits.scope(frame) if hits.scope else frame.f_locals
         watched = [_value(compiled, names, watch.limits or limits) for watch, compiled in hits.watches]
-        return copied, watched, values(frame) if hits.parts else []
+        return copied, watched, values(frame, names) if hits.parts else []
 
     return keep
 

@@ -15,30 +15,31 @@ DEEPEST_DEBT_S = 5.0
 """How many seconds' worth one dear hit may be in debt at most: it is the breaker's business after that."""
 BREAKER_WINDOW_S = 10.0
 TOLERANCE = 1.25
-"""The breaker opens when the measured share exceeds the budget by this factor over a whole window: more than a burst."""
+"""The breaker opens when the share exceeds the budget by this factor over a whole window: more than a burst does."""
 
 
 class Rate:
     """Lets ``rate`` hits a second pass, with bursts of one second's worth; 0 lets none pass.
 
-    ``until`` is the moment before which nothing passes: the hot path compares it with the clock and calls nothing.
+    ``until`` is the moment before which nothing passes: the hot path compares it with the clock and calls nothing, and
+    does what `take` does in its own body.
     """
 
-    __slots__ = ("_interval", "_tolerance", "until")
+    __slots__ = ("interval", "tolerance", "until")
 
     def __init__(self, rate: float) -> None:
-        self._interval = 1 / rate if rate > 0 else 0.0
-        self._tolerance = max(0.0, 1.0 - self._interval)
+        self.interval = 1 / rate if rate > 0 else 0.0
+        self.tolerance = max(0.0, 1.0 - self.interval)
         self.start_over()
 
     def start_over(self) -> None:
         """Forget what passed."""
-        self.until = 0.0 if self._interval else float("inf")
+        self.until = 0.0 if self.interval else float("inf")
 
     def take(self, now: float) -> None:
         """Count one hit that passed at ``now``."""
-        until, earliest = self.until, now - self._tolerance
-        self.until = (until if until > earliest else earliest) + self._interval
+        until, earliest = self.until, now - self.tolerance
+        self.until = (until if until > earliest else earliest) + self.interval
 
 
 class Budget:

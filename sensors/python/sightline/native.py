@@ -34,5 +34,6 @@ allocate_lock: Callable[[], _thread.LockType] = original("_thread", "allocate_lo
 get_ident: Callable[[], int] = original("_thread", "get_ident")
 sleep: Callable[[float], None] = original("time", "sleep")
 monotonic = time.monotonic
+monotonic_ns = time.monotonic_ns
 time_ns = time.time_ns
 thread_time_ns = time.thread_time_ns

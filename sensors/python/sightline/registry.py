@@ -222,6 +222,13 @@ class Registry:
         elif entry.hits is not None and entry.hits.shed_because:
             self._disarm(entry)
             entry.becomes("paused", "over_budget", entry.hits.shed_because)
+        elif entry.hits is not None and entry.hits.last_error is not None:
+            self._tell_condition_error(entry, entry.hits.last_error)
+
+    def _tell_condition_error(self, entry: Entry, error: ExpressionError) -> None:
+        if entry.armed and entry.status.slug != "condition_error":
+            said = f"{entry.status.sentence} Its condition could not be answered at a hit: {error.sentence}."
+            entry.becomes("armed", "condition_error", said, places=entry.status.places)
 
     # Modules that come, code that changes
 

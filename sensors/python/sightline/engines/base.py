@@ -6,14 +6,16 @@ import functools
 import signal
 import sys
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import CodeType, FrameType, FunctionType, MethodType
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
+Names = Mapping[str, Any]
 Fire = Callable[..., bool]
-"""Called at every hit with nothing, or with the frame where other calls lie between; never blocks.
+"""``fire(frame=None, names=None)``, called at every hit; never blocks.
 
-True asks to switch the line off until `Engine.wake`. Called with nothing, it finds the frame two calls up."""
+Without a frame it finds the one two calls up. ``names`` are the locals the watcher wants, where the engine has them at
+hand. True asks to switch the line off until `Engine.wake`."""
 
 
 class Spot(NamedTuple):
@@ -31,6 +33,8 @@ class Watcher(Protocol):
     """Whoever is told of hits at a spot, and of the time in which there were none to be told."""
 
     fire: Fire
+    wants: frozenset[str] | None
+    """The locals that are all it needs of most hits; None where it needs the frame anyway."""
 
     def rested(self) -> None:
         """The line has been switched off: hits are not observed from now."""
@@ -112,6 +116,13 @@ class Site:
         for watcher in self.watchers:
             watcher.failed()
 
+    @property
+    def wants(self) -> frozenset[str] | None:
+        """What all watchers together want of the locals; None when one of them needs the frame."""
+        wanted = [watcher.wants for watcher in self.watchers]
+        known = [names for names in wanted if names is not None]
+        return frozenset().union(*known) if len(known) == len(wanted) else None
+
     def _combine(self) -> None:
         if len(self.watchers) == 1:
             self.fire = self.watchers[0].fire
@@ -119,7 +130,7 @@ class Site:
         self.fire = _all_of([watcher.fire for watcher in self.watchers]) if self.watchers else _nothing
 
 
-def _nothing(frame: FrameType | None = None) -> bool:
+def _nothing(frame: FrameType | None = None, names: Names | None = None) -> bool:
     return False
 
 
@@ -127,11 +138,11 @@ def _all_of(fires: list[Fire]) -> Fire:
     """One call for several watchers; the line is switched off only when none of them wants it."""
     getframe = sys._getframe
 
-    def fire(frame: FrameType | None = None) -> bool:
+    def fire(frame: FrameType | None = None, names: Names | None = None) -> bool:
         frame = frame or getframe(2)
         off = True
         for each in fires:
-            off = each(frame) and off
+            off = each(frame, names) and off
         return off
 
     return fire

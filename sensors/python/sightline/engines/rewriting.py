@@ -9,12 +9,16 @@ from __future__ import annotations
 import gc
 import sys
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from types import CodeType, FunctionType
 
 from bytecode import Bytecode, Instr, Label
+from bytecode.instr import TryBegin
 
-from sightline.engines.base import CannotArm, Site, Spot, Watcher, is_the_applications
+from sightline.engines.base import CannotArm, Names, Site, Spot, Watcher, is_the_applications
+
+Hook = Callable[..., None]
+"""Called with the wanted locals, or with nothing."""
 
 
 class RewritingEngine:
@@ -168,20 +172,20 @@ class Root:
                 )
             )
         if sites:
-            result = inject(result, {line: self._hook(site) for line, site in sites.items()})
+            result = inject(result, {line: self._hook(site) for line, site in sites.items()}, _wanted(sites))
         if result is not code:
             self.rewritten[id(result)] = (result, code)
         wanted[id(code)] = result
         return result
 
-    def _hook(self, site: Site) -> Callable[[], None]:
+    def _hook(self, site: Site) -> Hook:
         idle = self.idle
 
-        def hook() -> None:
+        def hook(names: Names | None = None) -> None:
             try:
                 if site.resting:
                     idle[0] += 1
-                elif site.fire():
+                elif site.fire(None, names):
                     site.rest()
             except Exception as error:
                 if is_the_applications(error):
@@ -191,26 +195,34 @@ class Root:
         return hook
 
 
-def inject(code: CodeType, hooks: dict[int, Callable[[], None]]) -> CodeType:
+def _wanted(sites: dict[int, Site]) -> dict[int, frozenset[str]]:
+    return {line: names for line, site in sites.items() if (names := site.wants)}
+
+
+def inject(
+    code: CodeType, hooks: Mapping[int, Hook], wanted: Mapping[int, frozenset[str]] | None = None
+) -> CodeType:
     """``code`` with a call of each hook wherever its line begins, as `sys.monitoring` would tell a LINE event.
 
     That is: where control comes from another line, by falling through or by a jump, but not at jumps within the line.
+    A hook is given the locals ``wanted`` on its line as a dict, where all of them are certain to be bound.
     """
     instructions = Bytecode.from_code(code)
     for line, hook in hooks.items():
-        _inject_line(instructions, line, hook)
+        _inject_line(instructions, line, hook, (wanted or {}).get(line, frozenset()))
     result: CodeType = instructions.to_code()
     return result
 
 
-def _inject_line(instructions: Bytecode, line: int, hook: Callable[[], None]) -> None:
+def _inject_line(instructions: Bytecode, line: int, hook: Hook, wanted: frozenset[str]) -> None:
     jumps = _jumps_to(instructions)
+    bound = _bound(instructions) if wanted else []
     for index, entry in reversed(list(_entries(instructions, line))):
         position, labels = _before_labels(instructions, index)
         strangers = [jump for label in labels for jump in jumps.get(id(label), ()) if jump.lineno != line]
         if entry != "other" and not strangers:
             continue
-        call = _call(hook, line)
+        call = _call(hook, line, sorted(wanted) if wanted and wanted <= bound[index] else [])
         if strangers:
             through = Label()
             for jump in strangers:
@@ -271,14 +283,58 @@ def _jumps_to(instructions: Bytecode) -> dict[int, list[Instr]]:
     return jumps
 
 
-def _call(hook: Callable[[], None], line: int) -> list[Instr | Label]:
-    return [
-        Instr("PUSH_NULL", lineno=line),
-        Instr("LOAD_CONST", hook, lineno=line),
-        Instr("PRECALL", 0, lineno=line),
-        Instr("CALL", 0, lineno=line),
-        Instr("POP_TOP", lineno=line),
+def _call(hook: Hook, line: int, names: list[str]) -> list[Instr | Label]:
+    pairs = [each for name in names for each in (Instr("LOAD_CONST", name), Instr("LOAD_FAST", name))]
+    given = [*pairs, Instr("BUILD_MAP", len(names))] if names else []
+    call = [
+        Instr("PUSH_NULL"),
+        Instr("LOAD_CONST", hook),
+        *given,
+        Instr("PRECALL", 1 if names else 0),
+        Instr("CALL", 1 if names else 0),
+        Instr("POP_TOP"),
     ]
+    for instruction in call:
+        instruction.lineno = line
+    return [*call]
+
+
+def _bound(instructions: Bytecode) -> list[frozenset[str]]:
+    """For each instruction the locals that are certainly bound there: loading any other one could raise.
+
+    One pass forwards is enough. Names that are deleted anywhere (``except … as name`` does so) are left out, so that
+    on every path more and more is bound, and what a loop's own jump back brings is never less than what entered it.
+    """
+    deleted = {item.arg for item in instructions if isinstance(item, Instr) and item.name == "DELETE_FAST"}
+    given = frozenset(instructions.argnames) - deleted - set(instructions.cellvars)
+    at_labels: dict[int, frozenset[str]] = {}
+    now: frozenset[str] | None = given
+    result = []
+    for item in instructions:
+        if isinstance(item, Label):
+            now = _meet(now, at_labels.get(id(item)))
+            now = given if now is None else now
+        elif isinstance(item, TryBegin):
+            at_labels[id(item.target)] = (
+                _meet(at_labels.get(id(item.target)), now if now is not None else given) or given
+            )
+        result.append(now if now is not None else given)
+        if not isinstance(item, Instr):
+            continue
+        if isinstance(item.arg, Label):
+            at_labels[id(item.arg)] = _meet(at_labels.get(id(item.arg)), now) or given
+        if item.name == "STORE_FAST" and now is not None and item.arg not in deleted:
+            now = now | {str(item.arg)}
+        if item.is_final():
+            now = None
+    return result
+
+
+def _meet(one: frozenset[str] | None, other: frozenset[str] | None) -> frozenset[str] | None:
+    """What is bound on both ways; None is a way that nothing takes."""
+    if one is None or other is None:
+        return one if other is None else other
+    return one & other
 
 
 def _tree(code: CodeType) -> Iterable[CodeType]:
