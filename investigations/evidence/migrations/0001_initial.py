@@ -7,90 +7,261 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('accounts', '0001_initial'),
-        ('alerts', '0001_initial'),
-        ('investigation_sessions', '0001_initial'),
+        ("accounts", "0001_initial"),
+        ("alerts", "0001_initial"),
+        ("investigation_sessions", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Evidence',
+            name="Evidence",
             fields=[
-                ('id', models.UUIDField(default=investigations.lib.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('number', models.PositiveIntegerField(help_text='E1, E2 … within the session, or within the environment without one.')),
-                ('kind', models.CharField(choices=[('capture', 'Capture'), ('comparison', 'Comparison'), ('metric_window', 'Metric Window'), ('log_lines', 'Log Lines'), ('trace', 'Trace'), ('alert', 'Alert'), ('code', 'Code'), ('commit', 'Commit'), ('change', 'Change'), ('test_run', 'Test Run'), ('observation', 'Observation'), ('link', 'Link'), ('inference', 'Inference')], max_length=16)),
-                ('title', models.CharField(max_length=300)),
-                ('note', models.TextField(blank=True)),
-                ('content', models.JSONField(default=dict)),
-                ('content_hash', models.CharField(help_text='SHA-256 of the canonical JSON of content.', max_length=64)),
-                ('provenance', models.JSONField(default=dict, help_text='Probe, instance, commit, times, source: where it was seen.')),
-                ('coverage', models.JSONField(default=dict, help_text='How much of how much, and what was cut or withheld.')),
-                ('of', models.CharField(blank=True, help_text='The public id of what was copied.', max_length=40)),
-                ('created_by', models.CharField(max_length=200)),
-                ('created_by_kind', models.CharField(max_length=16)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('idempotency_key', models.CharField(blank=True, max_length=200)),
-                ('environment', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='evidence', to='accounts.environment')),
-                ('session', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='evidence', to='investigation_sessions.investigationsession')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=investigations.lib.ids.uuid7,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                (
+                    "number",
+                    models.PositiveIntegerField(
+                        help_text="E1, E2 … within the session, or within the environment without one."
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("capture", "Capture"),
+                            ("comparison", "Comparison"),
+                            ("metric_window", "Metric Window"),
+                            ("log_lines", "Log Lines"),
+                            ("trace", "Trace"),
+                            ("alert", "Alert"),
+                            ("code", "Code"),
+                            ("commit", "Commit"),
+                            ("change", "Change"),
+                            ("test_run", "Test Run"),
+                            ("observation", "Observation"),
+                            ("link", "Link"),
+                            ("inference", "Inference"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                ("title", models.CharField(max_length=300)),
+                ("note", models.TextField(blank=True)),
+                ("content", models.JSONField(default=dict)),
+                (
+                    "content_hash",
+                    models.CharField(help_text="SHA-256 of the canonical JSON of content.", max_length=64),
+                ),
+                (
+                    "provenance",
+                    models.JSONField(
+                        default=dict, help_text="Probe, instance, commit, times, source: where it was seen."
+                    ),
+                ),
+                (
+                    "coverage",
+                    models.JSONField(
+                        default=dict, help_text="How much of how much, and what was cut or withheld."
+                    ),
+                ),
+                (
+                    "of",
+                    models.CharField(
+                        blank=True, help_text="The public id of what was copied.", max_length=40
+                    ),
+                ),
+                ("created_by", models.CharField(max_length=200)),
+                ("created_by_kind", models.CharField(max_length=16)),
+                ("created_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("idempotency_key", models.CharField(blank=True, max_length=200)),
+                (
+                    "environment",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="evidence",
+                        to="accounts.environment",
+                    ),
+                ),
+                (
+                    "session",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="evidence",
+                        to="investigation_sessions.investigationsession",
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'evidence',
-                'ordering': ['session', 'number'],
+                "verbose_name_plural": "evidence",
+                "ordering": ["session", "number"],
             },
         ),
         migrations.CreateModel(
-            name='Hypothesis',
+            name="Hypothesis",
             fields=[
-                ('id', models.UUIDField(default=investigations.lib.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('number', models.PositiveIntegerField(help_text='H1, H2 … within the session.')),
-                ('statement', models.TextField()),
-                ('confirms', models.TextField(blank=True, help_text='What would confirm it.')),
-                ('weakens', models.TextField(blank=True, help_text='What would weaken it.')),
-                ('state', models.CharField(choices=[('proposed', 'Proposed'), ('testing', 'Testing'), ('supported', 'Supported'), ('refuted', 'Refuted'), ('confirmed', 'Confirmed'), ('untestable', 'Untestable')], default='proposed', max_length=16)),
-                ('state_reason', models.TextField(blank=True)),
-                ('created_by', models.CharField(max_length=200)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('updated_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('idempotency_key', models.CharField(blank=True, max_length=200)),
-                ('environment', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='hypotheses', to='accounts.environment')),
-                ('session', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='hypotheses', to='investigation_sessions.investigationsession')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=investigations.lib.ids.uuid7,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("number", models.PositiveIntegerField(help_text="H1, H2 … within the session.")),
+                ("statement", models.TextField()),
+                ("confirms", models.TextField(blank=True, help_text="What would confirm it.")),
+                ("weakens", models.TextField(blank=True, help_text="What would weaken it.")),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("proposed", "Proposed"),
+                            ("testing", "Testing"),
+                            ("supported", "Supported"),
+                            ("refuted", "Refuted"),
+                            ("confirmed", "Confirmed"),
+                            ("untestable", "Untestable"),
+                        ],
+                        default="proposed",
+                        max_length=16,
+                    ),
+                ),
+                ("state_reason", models.TextField(blank=True)),
+                ("created_by", models.CharField(max_length=200)),
+                ("created_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("updated_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("idempotency_key", models.CharField(blank=True, max_length=200)),
+                (
+                    "environment",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="hypotheses",
+                        to="accounts.environment",
+                    ),
+                ),
+                (
+                    "session",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="hypotheses",
+                        to="investigation_sessions.investigationsession",
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'hypotheses',
-                'ordering': ['session', 'number'],
+                "verbose_name_plural": "hypotheses",
+                "ordering": ["session", "number"],
             },
         ),
         migrations.CreateModel(
-            name='EvidenceLink',
+            name="EvidenceLink",
             fields=[
-                ('id', models.UUIDField(default=investigations.lib.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('stance', models.CharField(choices=[('supports', 'Supports'), ('refutes', 'Refutes'), ('neutral', 'Neutral')], default='neutral', max_length=8)),
-                ('linked_by', models.CharField(max_length=200)),
-                ('linked_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('alert', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='evidence_links', to='alerts.alert')),
-                ('evidence', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='links', to='evidence.evidence')),
-                ('incident', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='evidence_links', to='alerts.incident')),
-                ('hypothesis', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='links', to='evidence.hypothesis')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=investigations.lib.ids.uuid7,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                (
+                    "stance",
+                    models.CharField(
+                        choices=[("supports", "Supports"), ("refutes", "Refutes"), ("neutral", "Neutral")],
+                        default="neutral",
+                        max_length=8,
+                    ),
+                ),
+                ("linked_by", models.CharField(max_length=200)),
+                ("linked_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                (
+                    "alert",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="evidence_links",
+                        to="alerts.alert",
+                    ),
+                ),
+                (
+                    "evidence",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="links",
+                        to="evidence.evidence",
+                    ),
+                ),
+                (
+                    "incident",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="evidence_links",
+                        to="alerts.incident",
+                    ),
+                ),
+                (
+                    "hypothesis",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="links",
+                        to="evidence.hypothesis",
+                    ),
+                ),
             ],
         ),
         migrations.AddConstraint(
-            model_name='evidence',
-            constraint=models.UniqueConstraint(condition=models.Q(('session__isnull', False)), fields=('session', 'number'), name='evidence_number'),
+            model_name="evidence",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("session__isnull", False)),
+                fields=("session", "number"),
+                name="evidence_number",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='hypothesis',
-            constraint=models.UniqueConstraint(fields=('session', 'number'), name='hypothesis_number'),
+            model_name="hypothesis",
+            constraint=models.UniqueConstraint(fields=("session", "number"), name="hypothesis_number"),
         ),
         migrations.AddConstraint(
-            model_name='evidencelink',
-            constraint=models.UniqueConstraint(fields=('evidence', 'hypothesis', 'alert', 'incident'), name='one_link', nulls_distinct=False),
+            model_name="evidencelink",
+            constraint=models.UniqueConstraint(
+                fields=("evidence", "hypothesis", "alert", "incident"), name="one_link", nulls_distinct=False
+            ),
         ),
         migrations.AddConstraint(
-            model_name='evidencelink',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('alert__isnull', True), ('hypothesis__isnull', False), ('incident__isnull', True)), models.Q(('alert__isnull', False), ('hypothesis__isnull', True), ('incident__isnull', True)), models.Q(('alert__isnull', True), ('hypothesis__isnull', True), ('incident__isnull', False)), _connector='OR'), name='links_to_exactly_one'),
+            model_name="evidencelink",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(
+                        ("alert__isnull", True), ("hypothesis__isnull", False), ("incident__isnull", True)
+                    ),
+                    models.Q(
+                        ("alert__isnull", False), ("hypothesis__isnull", True), ("incident__isnull", True)
+                    ),
+                    models.Q(
+                        ("alert__isnull", True), ("hypothesis__isnull", True), ("incident__isnull", False)
+                    ),
+                    _connector="OR",
+                ),
+                name="links_to_exactly_one",
+            ),
         ),
     ]
