@@ -327,10 +327,17 @@ def _judge_descriptor(found: Any, at: int, base: type, name: str) -> Attribute:
         return Attribute(ENUM_FIELD, at)
     if static_lookup(kind, "__get__") is MISSING:
         return Attribute(CLASS_VALUE, at)
-    if kind is known_class("sqlalchemy.orm.attributes", "InstrumentedAttribute"):
+    if any(kind is known_class(module, name) for module, name in _SHOW_WHAT_IS_LOADED):
         return Attribute(LOADED, reason="it is not loaded, and loading it would query the database")
     data = static_lookup(kind, "__set__") is not MISSING or static_lookup(kind, "__delete__") is not MISSING
     return Attribute(REFUSED if data else LAZY, reason=_what_it_is(kind))
+
+
+_SHOW_WHAT_IS_LOADED: Final = (
+    ("sqlalchemy.orm.attributes", "InstrumentedAttribute"),
+    ("django.db.models.fields.related_descriptors", "ForeignKeyDeferredAttribute"),
+)
+"""Data descriptors that answer what stands in the instance's ``__dict__`` if it is there, and query otherwise."""
 
 
 def _what_it_is(kind: type) -> str:

@@ -510,12 +510,22 @@ def _pandas_frame(cls: type, facts: ClassFacts, base: type) -> Reader:
 
     def read(value: Any, limits: wire.Limits) -> Node:
         manager = foreign.field(foreign.instance_dict(value, facts_of(type(value))) or {}, "_mgr")
-        axes = getattr(manager, "axes", None) if foreign.type_name(manager).startswith("pandas.") else None
+        axes = _compiled(manager, "axes")
         lengths = [_index_length(axis) for axis in reversed(axes)] if type(axes) is list else []
         note = f"shape ({', '.join(map(str, lengths))}{',' if len(lengths) == 1 else ''})" if lengths else ""
         return named(name, note, OPAQUE)
 
     return read
+
+
+def _compiled(value: Any, name: str) -> Any:
+    """An attribute that compiled code keeps on ``value``; None when a class statement defined it, or nothing did."""
+    found = foreign.static_lookup(type(value), name)
+    if is_one_of(type(found), (_GetSet, types.MemberDescriptorType)) and foreign.is_builtin_class(
+        found.__objclass__
+    ):
+        return found.__get__(value)
+    return None
 
 
 def _index_length(axis: Any) -> int | str:
@@ -524,8 +534,9 @@ def _index_length(axis: Any) -> int | str:
     span, data = foreign.field(fields, "_range"), foreign.field(fields, "_data")
     if type(span) is range:
         return len(span)
-    array_type = foreign.known_class("numpy", "ndarray")
-    return len(data) if type(data) is array_type else "?"
+    inside = _compiled(data, "_ndarray")  # of an array of pandas' own, as for texts
+    data = data if inside is None else inside
+    return len(data) if type(data) is foreign.known_class("numpy", "ndarray") else "?"
 
 
 _LIBRARIES: Final[tuple[tuple[str, str, Callable[[type, ClassFacts, type], Reader]], ...]] = (
