@@ -31,7 +31,7 @@ from .errors import Unstartable, port_taken
 from .home import Home, is_full
 from .programs import Program, Stop
 
-READY_WITHIN = 90.0  # seconds; a first start on a busy machine
+READY_WITHIN = 120.0  # seconds; a first start on a busy machine
 GRACE = 3.0  # seconds between the asking and the killing of one round: two rounds and the rest fit into ten
 LOOK_EVERY = 0.1  # seconds
 BACK_OFF = (
@@ -233,8 +233,8 @@ class Supervisor:
 
     def _ended(self, child: Child) -> None:
         """Decide, the moment a process has ended, when its program is started again."""
-        if self._stopping or child.program.name not in self.children:
-            return
+        if self._stopping or (child.state == "starting" and child.program.essential):
+            return  # whoever starts it says so
         steady = child.state == "running" and time.time() - child.since > STEADY
         child.deaths_in_a_row = 1 if steady else child.deaths_in_a_row + 1
         pause = BACK_OFF[min(child.deaths_in_a_row, len(BACK_OFF)) - 1]

@@ -6,7 +6,9 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
+from functools import partial
 
 import psutil
 import pytest
@@ -54,6 +56,15 @@ async def test_an_essential_program_that_dies_ends_the_start_with_its_last_words
             await supervisor.start(program("raise SystemExit('no room left')", is_ready=lambda: False))
     assert raised.value.slug == "child_died"
     assert raised.value.sentence == "child ended with code 1: no room left"
+
+
+async def test_an_essential_program_that_dies_while_it_is_asked_is_not_tried_again(
+    supervising, program, said
+):
+    async with supervising() as supervisor:
+        with pytest.raises(Unstartable, match="child ended with code 4"):
+            await supervisor.start(program("raise SystemExit(4)", is_ready=partial(time.sleep, 1)))
+    assert said == []
 
 
 async def test_a_program_that_dies_is_started_again_and_shown(supervising, program, home, said):
