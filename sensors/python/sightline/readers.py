@@ -519,13 +519,9 @@ def _pandas_frame(cls: type, facts: ClassFacts, base: type) -> Reader:
 
 
 def _compiled(value: Any, name: str) -> Any:
-    """An attribute that compiled code keeps on ``value``; None when a class statement defined it, or nothing did."""
+    """An attribute that compiled code keeps on ``value``, else None: no class statement makes descriptors of this type."""
     found = foreign.static_lookup(type(value), name)
-    if is_one_of(type(found), (_GetSet, types.MemberDescriptorType)) and foreign.is_builtin_class(
-        found.__objclass__
-    ):
-        return found.__get__(value)
-    return None
+    return read_getset(found, value) if type(found) is _GetSet else None
 
 
 def _index_length(axis: Any) -> int | str:
