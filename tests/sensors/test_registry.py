@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from sightline import native, testing, wire
+from sightline import native, registry, testing, wire
 from sightline.imports import ImportWatch
 from tests.observed import shop
 from tests.observed.shop import Order
@@ -53,6 +53,16 @@ class TestProbeSets:
         gateway.remove(probe)
         assert gateway.status(probe).state == "removed"
         check()
+        assert gateway.endings(probe) == {}
+
+    def test_a_removed_probes_last_counts_are_still_told_for_a_while(self, gateway, line_of, monkeypatch):
+        probe = place(gateway, line_of)
+        check()
+        gateway.remove(probe)
+        assert gateway.endings(probe) == {"captured": 1}
+
+        later = native.monotonic() + registry.FINAL_COUNTS_FOR_S
+        monkeypatch.setattr(native, "monotonic", lambda: later)
         assert gateway.sensor.heartbeat().counters == []
 
     def test_a_changed_probe_is_armed_anew(self, gateway, line_of):

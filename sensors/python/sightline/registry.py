@@ -16,6 +16,8 @@ from .limits import Breaker
 from .locator import Found, Locator, NotImportedYet
 
 LOOK_AROUND_EVERY_S = 1.0
+FINAL_COUNTS_FOR_S = 60.0
+"""How long heartbeats still carry the counts of a removed probe: a few of them may be lost."""
 WAIT_FOR_LOCK_S = 0.1
 """How long an import waits to arm a probe at once; if the registry is busy, the next look around does it."""
 
@@ -56,6 +58,7 @@ class Registry:
         self._locator = Locator(engine.original)
         self._entries: dict[str, Entry] = {}
         self._gone: list[wire.ProbeStatus] = []
+        self._final: dict[str, tuple[float, wire.ProbeCounters]] = {}
         self._watch = ImportWatch(self._is_awaited, self._imported)
         self._looked_at = 0.0
         self.lock = native.allocate_lock()
@@ -112,7 +115,11 @@ class Registry:
                 entry.told = False
 
     def counters(self) -> list[wire.ProbeCounters]:
-        return [entry.hits.counters() for entry in self if entry.hits is not None]
+        """Of every probe, also of those removed lately: a short one must not end uncounted between two heartbeats."""
+        now = native.monotonic()
+        self._final = {id: final for id, final in self._final.items() if final[0] > now}
+        counted = [entry.hits.counters() for entry in self if entry.hits is not None]
+        return counted + [counters for _, counters in self._final.values()]
 
     def armed_hits(self) -> list[ProbeHits]:
         return [entry.hits for entry in self if entry.hits is not None and entry.armed]
@@ -124,6 +131,7 @@ class Registry:
         """In a forked child: the same probes on the same lines, counted from nothing, by an instance of its own."""
         self.lock = native.allocate_lock()
         self._breaker = breaker
+        self._final.clear()
         for entry in self:
             entry.told = False
             if entry.hits is not None:
@@ -150,6 +158,7 @@ class Registry:
             if _clears(probe, entry.probe):
                 self._breaker.clear()
             self._disarm(entry)
+        self._final.pop(probe.id, None)
         entry = self._entries[probe.id] = Entry(probe, now)
         self._arm(entry)
 
@@ -204,6 +213,8 @@ class Registry:
     def _remove(self, probe_id: str) -> None:
         entry = self._entries.pop(probe_id)
         self._disarm(entry)
+        if entry.hits is not None:
+            self._final[probe_id] = native.monotonic() + FINAL_COUNTS_FOR_S, entry.hits.counters()
         self._gone.append(wire.ProbeStatus(probe_id, "removed", "removed", "No longer asked for."))
 
     def _settle(self, entry: Entry, now: float) -> None:
