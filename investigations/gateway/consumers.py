@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -265,14 +265,13 @@ class SensorConsumer(AsyncWebsocketConsumer):
         while True:
             self._probes_wanted.clear()
             await _patiently(lambda: self._send_probes(admitted))
-            with contextlib.suppress(TimeoutError):
+            try:
                 await asyncio.wait_for(self._probes_wanted.wait(), RENEW_EVERY_S)
+            except TimeoutError:
+                await _patiently(lambda: _require_alive(admitted))
 
     async def _send_probes(self, admitted: Admitted) -> None:
-        try:
-            revision, probes = await _in_thread(_desired_probes, admitted)
-        except Unauthorized as problem:
-            raise Refuse(problem.slug, problem.sentence, code=4401, final=True) from None
+        revision, probes = await _in_thread(desired_probes, admitted.instance)
         if revision == self._sent_revision and not probes:
             return
         for part in _signed_parts(admitted.signing_key, revision, msgspec.msgpack.encode(probes)):
@@ -353,10 +352,12 @@ async def _patiently(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
             pause = min(LONGEST_PAUSE_S, pause * 2)
 
 
-def _desired_probes(admitted: Admitted) -> tuple[int, Sequence[wire.Probe]]:
-    """The set, unless the token has ended meanwhile: then `Unauthorized`."""
-    sensor_keys(admitted.token.public_id)
-    return desired_probes(admitted.instance)
+async def _require_alive(admitted: Admitted) -> None:
+    """Raise `Refuse` when the token has ended meanwhile: it may have run out, or the hint of its end was lost."""
+    try:
+        await _in_thread(sensor_keys, admitted.token.public_id)
+    except Unauthorized as problem:
+        raise Refuse(problem.slug, problem.sentence, code=4401, final=True) from None
 
 
 def _note_heartbeat(admitted: Admitted, heartbeat: wire.Heartbeat, received_at: datetime) -> bool:
