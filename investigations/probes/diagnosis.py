@@ -39,15 +39,17 @@ _ADVICE = {
 
 @dataclass(frozen=True, slots=True)
 class HitTotals:
-    """A probe's hits over all instances. ``at_least``: lines were switched off for a while and did not count."""
+    """A probe's hits over all instances. ``behind``: captures are stored that no heartbeat has counted yet."""
 
     counts: dict[str, int]
     hits: int
     unobserved_ms: float
+    behind: bool = False
 
     @property
     def at_least(self) -> bool:
-        return self.unobserved_ms > 0
+        """Whether there may be more: lines were switched off for a while, or the counts are still on their way."""
+        return self.unobserved_ms > 0 or self.behind
 
     @property
     def text(self) -> str:
@@ -68,7 +70,14 @@ def hit_totals_of(probes: Collection[Probe]) -> dict[uuid.UUID, HitTotals]:
     for id, ended, away in told.values_list("probe_id", "endings", "unobserved_ms"):
         counts[id].update(ended)
         unobserved_ms[id] += away
-    return {id: HitTotals(dict(ends), sum(ends.values()), unobserved_ms[id]) for id, ends in counts.items()}
+    return {probe.id: _totals(counts[probe.id], unobserved_ms[probe.id], probe.captures) for probe in probes}
+
+
+def _totals(counts: Counter[str], unobserved_ms: float, stored: int) -> HitTotals:
+    behind = counts["captured"] < stored
+    counts["captured"] = max(counts["captured"], stored)
+    ended = {ending: count for ending, count in counts.items() if count}
+    return HitTotals(ended, sum(ended.values()), unobserved_ms, behind)
 
 
 def endings(probe: Probe) -> dict[str, int]:

@@ -114,6 +114,16 @@ class TestRecordCounters:
         totals = selectors.hit_totals(probe)
         assert (totals.at_least, totals.text) == (True, "≥ 1,204 hits")
 
+    def test_says_at_least_while_captures_are_stored_that_no_heartbeat_counted(
+        self, probe: Probe, instance: Instance, capture: Callable[..., wire.Capture]
+    ) -> None:
+        capture(probe)
+        probe.refresh_from_db()
+        assert selectors.hit_totals(probe).text == "≥ 1 hit"
+
+        services.record_counters(instance, heartbeat(probe, endings={"captured": 1, "condition_false": 2}))
+        assert selectors.hit_totals(probe).text == "3 hits"
+
     def test_a_late_heartbeat_never_lowers_them(self, probe: Probe, instance: Instance) -> None:
         services.record_counters(instance, heartbeat(probe, endings={"captured": 5}, cost_us=9.0))
         services.record_counters(
