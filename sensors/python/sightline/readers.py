@@ -519,9 +519,12 @@ def _pandas_frame(cls: type, facts: ClassFacts, base: type) -> Reader:
 
 
 def _compiled(value: Any, name: str) -> Any:
-    """An attribute that compiled code keeps on ``value``, else None: no class statement makes descriptors of this type."""
+    """An attribute that compiled code, or the instance, keeps; else None. No class statement makes such descriptors."""
     found = foreign.static_lookup(type(value), name)
-    return read_getset(found, value) if type(found) is _GetSet else None
+    if type(found) is _GetSet:
+        return read_getset(found, value)
+    kept = foreign.field(foreign.instance_dict(value, facts_of(type(value))) or {}, name)
+    return None if kept is foreign.MISSING else kept
 
 
 def _index_length(axis: Any) -> int | str:
