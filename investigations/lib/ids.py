@@ -7,6 +7,9 @@ import uuid
 
 import uuid_utils
 
+_DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: no i, l, o, u to misread
+_LENGTH = 26
+
 
 class BadId(ValueError):
     """A text that is no id of the wanted kind."""
