@@ -19,10 +19,11 @@ MOST_AT_ONCE = 200
 
 @shared_task(name="evidence.weigh")
 def weigh() -> None:
-    """Weigh the open sessions whose probes were placed, ended or answered lately."""
+    """Weigh the open sessions that are new, and those whose probes were placed, ended or answered lately."""
     since = timezone.now() - LOOK_BACK
     lately = (
-        Q(probes__placed_at__gt=since)
+        Q(gates=[])
+        | Q(probes__placed_at__gt=since)
         | Q(probes__ended_at__gt=since)
         | Q(probes__deliveries__updated_at__gt=since)
     )

@@ -26,12 +26,12 @@ class AlertMetric:
         """Why there is nothing to draw; empty when there is."""
         return "" if self.points else self.answer.series.sentence or "The source has no data for this window."
 
-    def line(self, episode: Episode | None) -> MetricLine:
-        """As the session's timeline takes it."""
+    def line(self, episode: Episode | None, start: datetime) -> MetricLine:
+        """As the session's timeline takes it, from ``start`` on."""
         return MetricLine(
             name=self.name,
             unit=_shortened(self.answer.series.query),
-            points=self.points,
+            points=[point for point in self.points if point[0] >= start],
             threshold=self.answer.threshold,
             threshold_label=_threshold_words(self.answer),
             fired_at=episode.started_at if episode else None,

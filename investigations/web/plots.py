@@ -398,6 +398,7 @@ class Timeline:
     failing: int
     rules: list[float]
     wide_gap: str
+    unlabelled: int = 0
     moments: list[dict[str, str]] = field(default_factory=list)
 
 
@@ -440,6 +441,7 @@ def timeline(
         sight=None if sight is None else _sight(window, sight),
         passing=sum(each.passing for each in buckets),
         failing=sum(each.failing for each in buckets),
+        unlabelled=sum(each.unknown for each in buckets),
         rules=[tops[name] for name in ("metric", "probes", "hits", "changes", "steps", "foot")],
         wide_gap=_wide_gap(gaps),
         moments=[
@@ -535,13 +537,18 @@ def _span(window: Window, span: ProbeSpan, row: int, top: float) -> dict[str, ob
 def _bars(
     window: Window, buckets: Sequence[Bucket], bucket: timedelta, top: float
 ) -> list[dict[str, object]]:
-    """Passing up and failing down from one baseline, to one scale."""
-    most = max((max(each.passing, each.failing) for each in buckets), default=0) or 1
+    """Passing up and failing down from one baseline, to one scale; what nobody has labelled stands on the passing."""
+    most = max((max(each.passing + each.unknown, each.failing) for each in buckets), default=0) or 1
     width = at(max(0.0015, bucket / (window.end - window.start) * 0.84))
     bars: list[dict[str, object]] = []
     for each in buckets:
         x = window.at(each.start)
         up, down = 18 * each.passing / most, 14 * each.failing / most
+        if each.unknown:
+            tall = 18 * each.unknown / most
+            bars.append(
+                {"x": x, "width": width, "y": _trim(top + 24 - up - tall), "height": _trim(tall), "style": "open"}
+            )
         if each.passing:
             bars.append(
                 {"x": x, "width": width, "y": _trim(top + 24 - up), "height": _trim(up), "style": "up"}

@@ -32,6 +32,9 @@ ROWS = 100
 STEPS = 60
 BUCKETS = 120
 METRIC_FOR_S = 10
+LONGEST, BEFORE = timedelta(hours=6), timedelta(minutes=30)
+MOST_EMPTY = 0.15
+"""The share of the timeline that may show nothing but the time before anything was known."""
 GATES = {
     "mechanism": "Mechanism seen at run time",
     "rivals": "Every rival refuted",
@@ -259,18 +262,19 @@ def timeline(by: Actor, session: InvestigationSession, sight: Capture | None = N
     now = timezone.now()
     end = session.closed_at or now
     start = _start(session, end)
-    histogram = hit_histogram(by, session, start, end, buckets=BUCKETS)
     metric = _metric(by, session, start, end)
+    start = _trimmed(start, end, session, metric)
+    histogram = hit_histogram(by, session, start, end, buckets=BUCKETS)
     session_probes = list(probes.probes_of(by, session))
     drawn = plots.timeline(
         plots.Window(start, end + (end - start) * 0.04),
         now=now if session.status == SessionStatus.OPEN else None,
-        metric=metric.line(session.episode) if metric and metric.points else None,
+        metric=metric.line(session.episode, start) if metric and metric.points else None,
         probes=[_span(probe) for probe in session_probes],
         buckets=[
             plots.Bucket(bucket.start, bucket.passed, bucket.failed, bucket.unknown)
             for bucket in histogram.buckets
-            if bucket.watched
+            if bucket.captures
         ],
         bucket=timedelta(seconds=histogram.width_s),
         steps=[_happening(entry) for entry in session.timeline.order_by("-cursor")[:STEPS]],
@@ -282,7 +286,16 @@ def timeline(by: Actor, session: InvestigationSession, sight: Capture | None = N
 
 def _start(session: InvestigationSession, end: datetime) -> datetime:
     """Not before the session's window, and not so early that the last minutes become a hair."""
-    return max(session.window_start, end - timedelta(hours=6), session.opened_at - timedelta(minutes=30))
+    return max(session.window_start, end - LONGEST, session.opened_at - BEFORE)
+
+
+def _trimmed(
+    start: datetime, end: datetime, session: InvestigationSession, metric: AlertMetric | None
+) -> datetime:
+    """Where the source's data begin late, the empty time ahead of them is cut to a margin."""
+    known = [moment for moment, value in metric.points if value is not None] if metric else []
+    first = min([session.opened_at, *known[:1]])
+    return max(start, first - (end - first) * MOST_EMPTY)
 
 
 def _metric(by: Actor, session: InvestigationSession, start: datetime, end: datetime) -> AlertMetric | None:
