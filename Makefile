@@ -14,7 +14,7 @@ PORT ?= 8800
 # Where the load of the parallel tests is spread; the sensor's suites follow one another.
 WORKERS ?= auto
 
-.PHONY: help demo up test test-dashboard test-sensor check format walk browser bench bench-analysis explore lock \
+.PHONY: help demo up test test-dashboard test-sensor check format walk browser bench bench-analysis explore lock docs \
 	install install-demo install-sensor python clean clean-data
 
 help: ## this list
@@ -81,6 +81,9 @@ python:
 
 lock: install ## resolve pyproject.toml anew into requirements/*.txt; UPGRADE=1 takes the newest versions
 	$(BIN)/python requirements/lock.py $(if $(UPGRADE),--upgrade)
+
+docs: install ## write the pages that are read from the code
+	$(BIN)/python -m tests.messages
 
 clean: ## what tools leave behind, and the environments; not the data directory
 	rm -rf .venv .venv-3.* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache test-results

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import messages
+
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 MAKEFILE = (ROOT / "Makefile").read_text()
@@ -137,6 +139,10 @@ def test_every_setting_is_documented():
     assert {name for name in read if f"| `{name}` |" not in documented} == set()
     named = set(re.findall(r"^\| `([A-Z_]+)` \|", documented, re.MULTILINE))
     assert named == read, "the page explains settings that are not read"
+
+
+def test_every_message_is_explained():
+    assert messages.PAGE.read_text() == messages.page(), "run make docs"
 
 
 def test_what_was_written_by_others_comes_with_its_licence_and_version():
