@@ -13,14 +13,16 @@ from typing import Any
 
 
 def original(module: str, name: str) -> Any:
-    """``module.name`` as the standard library made it, whoever patched it since."""
-    for patcher, getter in (("gevent.monkey", "get_original"), ("eventlet.patcher", "original")):
-        patched = sys.modules.get(patcher)
-        if patched is None:
-            continue
-        if getter == "get_original":
-            return patched.get_original(module, name)
-        return getattr(patched.original(module), name)
+    """``module.name`` as the standard library made it, whoever patched it since.
+
+    A patcher that is only half imported (on another thread) has patched nothing yet.
+    """
+    from_gevent = getattr(sys.modules.get("gevent.monkey"), "get_original", None)
+    if from_gevent is not None:
+        return from_gevent(module, name)
+    from_eventlet = getattr(sys.modules.get("eventlet.patcher"), "original", None)
+    if from_eventlet is not None:
+        return getattr(from_eventlet(module), name)
     return getattr(sys.modules.get(module) or __import__(module), name)
 
 
