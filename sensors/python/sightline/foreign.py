@@ -50,6 +50,7 @@ read_getset: Final[Callable[[Any, object], Any]] = _GetSet.__get__
 read_member: Final[Callable[[Any, object], Any]] = _Member.__get__
 
 ATOMS: Final = (NoneType, bool, int, float, complex, str, bytes)
+ATOM_IDS: Final = frozenset(map(id, ATOMS))
 MOMENTS: Final = (datetime.datetime, datetime.date, datetime.time)
 SCALAR_KEY_IDS: Final = frozenset(
     map(id, (*ATOMS, decimal.Decimal, datetime.date, datetime.timedelta, uuid.UUID))
@@ -448,6 +449,8 @@ def plain(value: Any) -> Any:
     Containers come back as they are: read those through `container_base` and the unbound methods.
     """
     cls = type(value)
+    if id(cls) in ATOM_IDS:
+        return value
     facts = facts_of(cls)
     base = facts.base
     if base is cls or base is None or not facts.plain:
@@ -479,13 +482,15 @@ def _numpy_item(value: Any, cls: type) -> Any:
 def container_base(value: object) -> Any:
     """The builtin container (or ``deque``, ``range``, ``bytearray``) that may be read as such, or None."""
     cls = type(value)
-    if is_one_of(cls, _EXACT_CONTAINERS):
+    if id(cls) in _EXACT_CONTAINER_IDS:
         return cls
+    if id(cls) in ATOM_IDS:
+        return None
     facts = facts_of(cls)
     return facts.base if facts.plain and facts.base in _CONTAINERS else None
 
 
-_EXACT_CONTAINERS: Final = (*_CONTAINERS, collections.deque, range, bytearray)
+_EXACT_CONTAINER_IDS: Final = frozenset(map(id, (*_CONTAINERS, collections.deque, range, bytearray)))
 
 
 def take(iterable: Iterable[Any], count: int) -> list[Any]:

@@ -264,19 +264,21 @@ class Redactor:
         self._types = tuple(rules.types)
         self._paths = tuple(rules.paths)
         self._key = hashlib.blake2b(hash_key or os.urandom(32)).digest()
-        self._name_verdicts: dict[str, str] = {}
-        self._text_verdicts: dict[str, str] = {}
+        self.known_names: dict[str, str] = {}
+        self.known_texts: dict[str, str] = {}
+        """Verdicts so far, by name and by text: a writer looks here first, because a call costs more than the look."""
         self._type_verdicts: dict[str, str] = {}
+        self.looks_at_types = bool(self._types)
         self.looks_at_paths = bool(self._paths)
-        """Whether any rule is by path, so that a writer need not build paths for nothing."""
+        """Whether any rule is by type, or by path: else a writer need not ask, nor build paths, for nothing."""
 
     # rules: each answers the rule that withholds, or an empty string
 
     def name_rule(self, name: str) -> str:
         """The rule for values called ``name``."""
-        verdict = self._name_verdicts.get(name)
+        verdict = self.known_names.get(name)
         if verdict is None:
-            verdict = _remember(self._name_verdicts, name, self._names.rule_for(name[:MAX_SCANNED]))
+            verdict = _remember(self.known_names, name, self._names.rule_for(name[:MAX_SCANNED]))
         return verdict
 
     def type_rule(self, type_name: str) -> str:
@@ -295,12 +297,12 @@ class Redactor:
 
     def text_rule(self, text: str) -> str:
         """The rule that withholds this text for what stands in it."""
-        verdict = self._text_verdicts.get(text)
+        verdict = self.known_texts.get(text)
         if verdict is None:
             findings = self.findings(text)
             verdict = findings[0].rule if findings else ""
             if len(text) <= _LONGEST_REMEMBERED:
-                _remember(self._text_verdicts, text, verdict)
+                _remember(self.known_texts, text, verdict)
         return verdict
 
     def findings(self, text: str) -> list[Finding]:

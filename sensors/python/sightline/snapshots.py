@@ -277,6 +277,7 @@ class _Writer:
         self.limits = limits
         self.shared = shared
         self.room = limits.bytes
+        self.plain_length = min(limits.length, MAX_SCANNED)
         self.cuts: set[str] = set()
         self.todo: list[tuple[Node, wire.Value, str, tuple[int, ...]]] = []
 
@@ -298,13 +299,20 @@ class _Writer:
         """The value under ``name``, withheld if a rule says so. Fails closed."""
         redactor = self.redactor
         try:
-            rule = rule or (redactor.name_rule(name) if name else "")
+            if name and not rule:
+                known = redactor.known_names.get(name)
+                rule = redactor.name_rule(name) if known is None else known
             if redactor.looks_at_paths and not rule:
                 rule = redactor.path_rule(path)
             if rule:
                 return self.withheld(copy, rule)
             cls = type(copy)
             if cls is str:
+                if redactor.known_texts.get(copy) == "" and len(copy) <= self.plain_length and copy.isascii():
+                    self.room -= 12 + len(copy)
+                    return (
+                        wire.Value("str", copy) if self.room > 0 else self.text("str", copy, copy, None, None)
+                    )
                 return self.text("str", copy, copy, None, None)
             if cls is list:
                 return self.value_of_node(copy, path, above)
@@ -335,6 +343,8 @@ class _Writer:
         return self.shown(foreign.name_of(cls), copy, None)
 
     def integer(self, name: str, number: int, note: str | None) -> wire.Value:
+        if -(10**12) < number < 10**12:
+            return wire.Value(name, number) if note is None else wire.Value(name, number, note=note)
         if -(2**63) <= number < 2**63:
             if 10**12 <= number < 10**19:
                 rule = self.redactor.text_rule(str(number))
@@ -354,7 +364,7 @@ class _Writer:
         if rule:
             return self.withheld_leaf(name, rule, whole, cut)
         true_size = len(text) if size is None else size
-        limit = min(self.limits.length, MAX_SCANNED)
+        limit = self.plain_length
         kept = text
         if len(text) > limit:
             kept, cut = text[:limit], "length"
@@ -389,7 +399,7 @@ class _Writer:
     def value_of_node(self, node: Node, path: str, above: tuple[int, ...]) -> wire.Value:
         name, shape, content, size, cut, note = node
         self.room -= 8 + len(name)
-        rule = self.redactor.type_rule(name)
+        rule = self.redactor.type_rule(name) if self.redactor.looks_at_types else ""
         if rule:
             return self.withheld(node, rule)
         if shape == SCALAR:
@@ -456,6 +466,8 @@ class _Writer:
 
     def field_name(self, name: str) -> str:
         self.room -= len(name)
+        if self.redactor.known_texts.get(name) == "" and name.isascii() and len(name) <= 200:
+            return name
         return "[withheld]" if self.redactor.text_rule(name) else _encodable(name[:200])
 
     def entry(
@@ -523,26 +535,28 @@ def _canonical(copy: Copy) -> bytes | None:
 
 # ---------------------------------------------------------------- where a frame was
 
-_lines: dict[int, tuple[weakref.ref[CodeType], list[tuple[int, int, int]]]] = {}
+_lines: dict[int, tuple[weakref.ref[CodeType], dict[int, int]]] = {}
 _modules: dict[str, str] = {}
 _MOST_REMEMBERED = 4096
 
 
 def line_of(code: CodeType, instruction: int) -> int:
-    """The line of the instruction at this offset, as ``frame.f_lineno`` would have told, found without holding up
-    a request.
-    """
+    """The line of the instruction at this offset, as ``frame.f_lineno`` would have told, but found on our own time."""
     known = _lines.get(id(code))
     if known is None or known[0]() is not code:
         if len(_lines) >= _MOST_REMEMBERED:
             _lines.clear()
-        known = _lines[id(code)] = (
-            weakref.ref(code),
-            [(start, end, line or 0) for start, end, line in code.co_lines()],
-        )
-    for start, end, line in known[1]:
+        known = _lines[id(code)] = (weakref.ref(code), {})
+    line = known[1].get(instruction)
+    if line is None:
+        line = known[1][instruction] = _find_line(code, instruction)
+    return line
+
+
+def _find_line(code: CodeType, instruction: int) -> int:
+    for start, end, line in code.co_lines():
         if start <= instruction < end:
-            return line
+            return line or code.co_firstlineno
     return code.co_firstlineno
 
 

@@ -25,6 +25,8 @@ from .budget import Budget
 MAX_BITS: Final = 16_384
 MAX_LENGTH: Final = 100_000
 
+_QUICK_IDS: Final = frozenset(map(id, (bool, int, float)))
+"""Ids of types compared at once, before anything else is looked at."""
 _REAL: Final = (bool, int, float)
 _NUMBERS: Final = (bool, int, float, complex)
 _MOMENTS: Final = (datetime.datetime, datetime.date, datetime.time)
@@ -88,6 +90,8 @@ def truth(value: Any) -> bool:
 
 def equal(left: Any, right: Any, budget: Budget) -> bool:
     """``left == right``, looking into containers without recursion."""
+    if id(type(left)) in _QUICK_IDS and id(type(right)) in _QUICK_IDS:
+        return bool(left == right)
     verdict = _equal_once(left, right, budget)
     if type(verdict) is bool:
         return verdict
@@ -195,6 +199,8 @@ def _compare_moments(compare: Callable[[Any, Any], Any], left: Any, right: Any) 
 
 def order(op: str, left: Any, right: Any, budget: Budget) -> bool:
     """``left < right`` and its like."""
+    if id(type(left)) in _QUICK_IDS and type(left) is type(right):
+        return bool(_ORDERS[op](left, right))
     left, right = foreign.plain(left), foreign.plain(right)
     cls, other = type(left), type(right)
     if foreign.is_one_of(cls, _REAL) and foreign.is_one_of(other, _REAL):
