@@ -132,16 +132,18 @@ def _probes(instance: Instance, wire_ids: Iterable[str]) -> dict[str, Probe]:
 
 
 def _save(row: ProbeDelivery) -> None:
-    """Insert or update: two connections of one instance may report at once while one is being closed."""
-    facts = {
-        field.attname: getattr(row, field.attname)
-        for field in ProbeDelivery._meta.concrete_fields
-        if field.attname not in ("id", "probe_id", "instance_id")
-    }
-    saved, _ = ProbeDelivery.objects.update_or_create(
-        probe_id=row.probe_id, instance_id=row.instance_id, defaults=facts
+    """Insert or update: two connections of one instance may report at once while one is being closed.
+
+    One statement, because a person waits for it after placing a probe.
+    """
+    ProbeDelivery.objects.bulk_create(
+        [row], update_conflicts=True, unique_fields=["probe", "instance"], update_fields=_REPORTED
     )
-    row.pk = saved.pk
+
+
+_REPORTED = [
+    field.name for field in ProbeDelivery._meta.concrete_fields if field.name not in ("id", "probe", "instance")
+]
 
 
 def _hint(probes: Iterable[Probe]) -> None:
