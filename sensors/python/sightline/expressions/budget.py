@@ -37,4 +37,4 @@ class Budget:
             self._deadline = now + self._seconds
         elif now > self._deadline:
             raise BudgetExceeded
-        self._look_at = left - _LOOK_EVERY
+        self._look_at = max(left - _LOOK_EVERY, 0)
