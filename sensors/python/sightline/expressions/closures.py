@@ -55,11 +55,11 @@ through."""
 class Compiled:
     """An expression ready to be asked; several threads may ask at once.
 
-    ``evaluate(scope, budget)`` answers its value, which may be any object of the application's; ``holds(scope, budget)``
-    its truth, for a condition: never put the value itself into an ``if``, that would run its ``__bool__``. Both raise
-    `ExpressionError` or `BudgetExceeded`. ``names`` are its free names, for an engine that hands locals over one by one.
-    ``path`` names the result for redaction rules (``order.customer.card``); ``withheld`` is the rule that withholds the
-    result, or empty. ``conversion`` and ``spec`` are what a template asks of its text (``!r``, ``:.2f``).
+    ``evaluate(scope, budget)`` answers its value, which may be any object of the application's; ``holds(scope,
+    budget)`` its truth, for a condition: never put the value itself into an ``if``, that would run its ``__bool__``.
+    Both raise `ExpressionError` or `BudgetExceeded`. ``names`` are its free names, for an engine that hands locals over
+    one by one. ``path`` names the result for redaction rules (``order.customer.card``); ``withheld`` is the rule that
+    withholds the result, or empty. ``conversion`` and ``spec`` are what a template asks of its text (``!r``, ``:.2f``).
     """
 
     __slots__ = ("conversion", "evaluate", "holds", "names", "path", "spec", "text", "tree", "withheld")
