@@ -1,13 +1,15 @@
 """Errors a person or an agent can act on: a slug the docs explain, a sentence, and what to do next.
 
-    Problem
-    ├── Invalid        400  the request makes no sense as it is
-    ├── Unauthorized   401  no valid sign-in or token
-    ├── Forbidden      403  known, but may not
-    ├── NotFound       404  no such thing, or none this actor may see
-    ├── Conflict       409  the thing is in another state than the request assumes
-    ├── Limited        429  too much or too often
-    └── Unavailable    503  a part this needs is away; worth trying again
+Problem
+├── Invalid        400  the request makes no sense as it is
+├── Unauthorized   401  no valid sign-in or token
+├── Forbidden      403  known, but may not
+├── NotFound       404  no such thing, or none this actor may see
+├── Conflict       409  the thing is in another state than the request assumes
+├── Changed        412  someone changed the thing since the caller read it
+├── Limited        429  too much or too often
+├── Unexpected     500  a fault of ours, told without its details
+└── Unavailable    503  a part this needs is away; worth trying again
 """
 
 from __future__ import annotations
@@ -52,9 +54,24 @@ class Conflict(Problem):
     status = 409
 
 
+class Changed(Problem):
+    status = 412
+
+
 class Limited(Problem):
     status = 429
     retryable = True
+
+
+class Unexpected(Problem):
+    status = 500
+
+    def __init__(self) -> None:
+        super().__init__(
+            "unexpected",
+            "Something broke inside Sightline; it was logged.",
+            fix="Try once more, then tell whoever runs it.",
+        )
 
 
 class Unavailable(Problem):

@@ -30,7 +30,9 @@ class LazyLifespan:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._keeper is None or not self._keeper.serves_this_loop():
-            self._keeper = _Keeper(*self._build())  # no await since the test, so no second one can come between
+            self._keeper = _Keeper(
+                *self._build()
+            )  # no await since the test, so no second one can come between
         keeper = self._keeper
         await keeper.entered()
         await keeper.application(scope, receive, send)
@@ -77,6 +79,6 @@ def _before_shutdown(close: Callable[[], Awaitable[None]]) -> None:
         return
     from twisted.internet.defer import Deferred
 
-    reactor.addSystemEventTrigger(  # type: ignore[attr-defined]  # the reactor is installed into its module
+    reactor.addSystemEventTrigger(
         "before", "shutdown", lambda: Deferred.fromFuture(asyncio.ensure_future(close()))
     )

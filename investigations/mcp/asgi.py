@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from asgiref.sync import ThreadSensitiveContext
+
 from investigations.lib.lifespan import Application, LazyLifespan, Receive, Scope, Send
 from investigations.mcp.server import build
 
@@ -14,7 +16,11 @@ def with_mcp(otherwise: Application) -> Application:
 
     async def route(scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"]
-        is_mcp = any(path == ours or path.startswith(ours + "/") for ours in PATHS)
-        await (agents if is_mcp else otherwise)(scope, receive, send)
+        if not any(path == ours or path.startswith(ours + "/") for ours in PATHS):
+            return await otherwise(scope, receive, send)
+        # A database thread for each request, as Django's own handler has: on the one that all share, a tool that
+        # asks an instance would keep the gateway from handing it the answer.
+        async with ThreadSensitiveContext():
+            await agents(scope, receive, send)
 
     return route

@@ -19,7 +19,8 @@ class BearerVerifier(TokenVerifier):
             actor = await database_sync_to_async(accounts.authenticate_bearer)(token)
         except Unauthorized:
             return None
-        assert actor.token is not None and actor.user is not None
+        assert actor.token is not None
+        assert actor.user is not None
         return VerifiedToken(
             token=actor.token.public_id,  # the secret itself is not carried any further
             client_id=actor.token.public_id,

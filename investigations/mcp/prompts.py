@@ -16,7 +16,7 @@ def register(server: MCPServer[Any]) -> None:
         return (
             f"Investigate the alert {alert} with Sightline.\n"
             "1. open_session(alert=…) and read what it already knows.\n"
-            "2. Write down at least two rival hypotheses (record_hypothesis), each with what would confirm and weaken it.\n"
+            "2. record_hypothesis at least twice, for rivals, each with what would confirm and what would weaken it.\n"
             "3. Find the line whose values tell them apart: find_assignments, search_code, read_code.\n"
             "4. check_probe, then place_probe with the narrowest condition that still catches a failing execution.\n"
             "5. wait_for_captures. No capture is an answer: read possible_causes before you change anything.\n"

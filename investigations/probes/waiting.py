@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
@@ -12,6 +13,7 @@ from typing import Literal, TypeVar
 from channels.db import database_sync_to_async
 
 from investigations.accounts.actors import Actor
+from investigations.lib.errors import Invalid
 from investigations.live import topics
 from investigations.live.waiting import wait_until
 from investigations.probes import selectors
@@ -48,18 +50,24 @@ async def wait_for_captures(
     """At least ``min_count`` captures after the cursor, as soon as they are stored, or why there are not.
 
     Ends early when none of the probes can capture any more. ``every_second`` is told the seconds waited.
-    Raises `NotFound` for a probe the actor may not see.
+    Raises `NotFound` for a probe the actor may not see, `Invalid` (probes_of_sessions) when they share no session.
     """
     probes = await _read(_probes, by, probe_ids)
+    if len({probe.session_id for probe in probes}) > 1:
+        raise Invalid(
+            "probes_of_sessions",
+            "These probes belong to several sessions, each of which counts its own captures.",
+            fix="Wait for the probes of one session at a time.",
+        )
 
     async def look() -> Waited | None:
         return await _read(_look, by, [probe.pk for probe in probes], after, min_count)
 
-    sessions = {topics.session_topic(probe.session_id) for probe in probes}
-    async with asyncio.TaskGroup() as group:
-        ticking = group.create_task(_tick(every_second)) if every_second else None
-        found = await wait_until(sorted(sessions), look, timeout_s)
-        if ticking:
+    ticking = asyncio.create_task(_tick(every_second)) if every_second else None
+    try:
+        found = await wait_until([topics.session_topic(probes[0].session_id)], look, timeout_s)
+    finally:
+        if ticking is not None:
             ticking.cancel()
     if found is None:
         found = await _read(_timed_out, by, [probe.pk for probe in probes], after)
@@ -67,10 +75,12 @@ async def wait_for_captures(
 
 
 async def _tick(every_second: Progress) -> None:
+    """Report until cancelled. A listener that cannot be told any more loses the reports, not the answer."""
     started = time.monotonic()
-    while True:
-        await asyncio.sleep(1)
-        await every_second(time.monotonic() - started)
+    with contextlib.suppress(Exception):
+        while True:
+            await asyncio.sleep(1)
+            await every_second(time.monotonic() - started)
 
 
 async def _read(work: Callable[..., T], *args: object) -> T:

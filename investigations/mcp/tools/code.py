@@ -24,7 +24,7 @@ ServiceRef = Annotated[str, Field(description="Name or svc_ id.")]
 Purpose = Annotated[str, Field(description="Why, in one sentence.", max_length=500)]
 
 
-@tool(title="Read code as deployed")
+@tool(title="Read code as deployed", pages="files", untrusted="Source and its comments")
 async def read_code(
     session_id: SessionId,
     service: ServiceRef,
@@ -33,24 +33,34 @@ async def read_code(
     ] = "",
     first_line: Annotated[int, Field(ge=1)] = 1,
     last_line: Annotated[int, Field(ge=0, description=f"0: {LINES} lines from the first.")] = 0,
+    after: Annotated[int, Field(ge=0, description="Of files: next_cursor of the answer before.")] = 0,
     purpose: Purpose = "",
 ) -> dict[str, Any]:
-    """Source as the running instances have it, with line numbers, executable lines (where a probe can stand) and outline."""
-    return await as_actor(_read, session_id, service, path, first_line, last_line, purpose)
+    """Source as running instances have it: numbered, with executable lines (where a probe can stand) and outline."""
+    return await as_actor(_read, session_id, service, path, first_line, last_line, after, purpose)
 
 
 def _read(
-    actor: Actor, session_id: str, service_ref: str, path: str, first: int, last: int, purpose: str
+    actor: Actor,
+    session_id: str,
+    service_ref: str,
+    path: str,
+    first: int,
+    last: int,
+    after: int,
+    purpose: str,
 ) -> Answer:
     session, service = _session_and_service(actor, session_id, service_ref)
     if not path:
         files = catalog_verbs.fetch_files(by=actor, service=service)
         note_step(actor, session, "read_code", f"listed the files of {service.name}", purpose)
-        shapes = [FileShape.from_row(entry) for entry in files.files]
+        shapes = [FileShape.from_row(entry) for entry in files.files[after:]]
         return {
             "files": shapes,
             "coverage": Coverage(
-                returned=len(shapes), truncated="too many files" if files.truncated else None
+                returned=len(shapes),
+                of=len(files.files),
+                truncated="too many files" if files.truncated else None,
             ),
             "hint": "read_code with one of these paths.",
         }
@@ -68,48 +78,56 @@ def _read(
     }
 
 
-@tool(title="Search code")
+@tool(title="Search code", pages="matches", untrusted="Source and its comments")
 async def search_code(
     session_id: SessionId,
     service: ServiceRef,
     text: Annotated[str, Field(min_length=2, max_length=200, description="Exact text, case sensitive.")],
+    after: Annotated[int, Field(ge=0, description="next_cursor of the answer before.")] = 0,
     purpose: Purpose = "",
 ) -> dict[str, Any]:
     """Lines of the deployed source that contain a text, with the function each stands in."""
-    return await as_actor(_search, session_id, service, text, purpose)
+    return await as_actor(_search, session_id, service, text, after, purpose)
 
 
-def _search(actor: Actor, session_id: str, service_ref: str, text: str, purpose: str) -> Answer:
+def _search(actor: Actor, session_id: str, service_ref: str, text: str, after: int, purpose: str) -> Answer:
     session, service = _session_and_service(actor, session_id, service_ref)
     found = catalog_verbs.search_source(by=actor, service=service, text=text)
     note_step(actor, session, "search_code", f"searched {service.name} for {text!r}", purpose)
     return {
-        "matches": [MatchShape.from_row(match) for match in found.matches],
-        "coverage": Coverage(returned=len(found.matches), of=found.total, window=f"{found.files} files"),
+        "matches": [MatchShape.from_row(match) for match in found.matches[after:]],
+        "coverage": Coverage(
+            returned=len(found.matches[after:]), of=found.total, window=f"{found.files} files"
+        ),
         "hint": "read_code round one of these lines.",
     }
 
 
-@tool(title="Find assignments")
+@tool(title="Find assignments", pages="points", untrusted="Source and its comments")
 async def find_assignments(
     session_id: SessionId,
     service: ServiceRef,
     target: Annotated[str, Field(description="Class.attribute, as TradeRequest.high_value.", max_length=300)],
+    after: Annotated[int, Field(ge=0, description="next_cursor of the answer before.")] = 0,
     purpose: Purpose = "",
 ) -> dict[str, Any]:
-    """Every place that can write an attribute, reflection included, ranked, each with the probe to place; and what cannot be seen."""
-    return await as_actor(_assignments, session_id, service, target, purpose)
+    """Every place that can write an attribute, reflection included, ranked, each with the probe that shows it."""
+    return await as_actor(_assignments, session_id, service, target, after, purpose)
 
 
-def _assignments(actor: Actor, session_id: str, service_ref: str, target: str, purpose: str) -> Answer:
+def _assignments(
+    actor: Actor, session_id: str, service_ref: str, target: str, after: int, purpose: str
+) -> Answer:
     session, service = _session_and_service(actor, session_id, service_ref)
     found = catalog_verbs.find_assignments(by=actor, service=service, target=target)
     note_step(
         actor, session, "find_assignments", f"looked for what assigns {target} in {service.name}", purpose
     )
+    shape = AssignmentsShape.from_row(found)
     return {
-        **AssignmentsShape.from_row(found).model_dump(mode="json"),
-        "hint": "place_probe at the suggested line of the likeliest writer; reflective ones matter most when types surprise.",
+        **shape.model_dump(mode="json", exclude={"points"}),
+        "points": shape.points[after:],
+        "hint": "place_probe at a suggested line with a condition; when types surprise, try reflective writers.",
     }
 
 

@@ -8,13 +8,15 @@ from pydantic import Field
 
 from investigations.accounts.actors import Actor
 from investigations.alerts import selectors as alerts
+from investigations.alerts.models import Alert, Incident
 from investigations.evidence import selectors as evidence
 from investigations.evidence import services as evidence_verbs
 from investigations.evidence.export import markdown
 from investigations.evidence.export.report import report
 from investigations.lib.errors import Invalid
-from investigations.mcp.answers import Answer, tool
-from investigations.mcp.calling import as_actor
+from investigations.lib.ids import show
+from investigations.mcp.answers import DEFAULT_TOKENS, MOST_TOKENS, Answer, tool
+from investigations.mcp.calling import as_actor, note_step
 from investigations.mcp.references import id_of
 from investigations.sessions import selectors as sessions
 from investigations.shapes import EvidenceShape, GateShape, HypothesisShape, link
@@ -114,7 +116,7 @@ def _evidence(
     hypotheses = [
         (evidence.hypothesis(actor, id_of("hyp", text, "hypothesis_ids")), stance) for text in hypothesis_ids
     ]
-    explains = []
+    explains: list[Alert | Incident] = []
     if explains_alert:
         explains.append(alerts.alert(actor, id_of("alr", explains_alert, "explains_alert")))
     if explains_incident:
@@ -133,23 +135,26 @@ def _evidence(
     }
 
 
-@tool(title="Export the report")
+@tool(title="Export the report", untrusted="Quoted values, labels and notes")
 async def export_report(
     session_id: str,
     format: Annotated[
         Literal["markdown", "json"], Field(description="json: the same facts as data.")
     ] = "markdown",
+    max_tokens: Annotated[int, Field(ge=500, le=MOST_TOKENS)] = DEFAULT_TOKENS,
+    purpose: Annotated[str, Field(max_length=500)] = "",
 ) -> dict[str, Any]:
     """The session's report: incident, alert, hypotheses with evidence, verdict and gates, probes, timeline."""
-    return await as_actor(_export, session_id, format)
+    return await as_actor(_export, session_id, format, purpose)
 
 
-def _export(actor: Actor, session_id: str, format: str) -> Answer:
+def _export(actor: Actor, session_id: str, format: str, purpose: str) -> Answer:
     session = sessions.session(actor, id_of("ses", session_id, "session_id"))
     plain = report(actor, session)
+    note_step(actor, session, "export_report", "exported the report", purpose)
     written: Any = plain if format == "json" else markdown.write(plain)
     return {
         "report": written,
-        "url": link(f"/sessions/{session_id}/report"),
+        "url": link(f"/sessions/{show('ses', session.id)}/report"),
         "hint": "The whole report is at the address and at session://{id}/report, if this was cut.",
     }

@@ -39,7 +39,7 @@ async def open_session(
     reuse: Annotated[bool, Field(description="Join the open session of this alert, if there is one.")] = True,
     idempotency_key: str = "",
 ) -> dict[str, Any]:
-    """Open an investigation session on a firing alert, an incident or a service. Everything later belongs to a session."""
+    """Open an investigation session on a firing alert, an incident or a service. All else belongs to a session."""
     return await as_actor(_open, purpose, alert, incident, service, title, symptom, reuse, idempotency_key)
 
 
@@ -92,7 +92,7 @@ def _environment(
     )
 
 
-@tool(title="Get session")
+@tool(title="Get session", pages="timeline", untrusted="Titles, labels and notes")
 async def get_session(
     session_id: str,
     include: Annotated[list[Part], Field(description="What to add to the session itself.")] = [  # noqa: B006  (pydantic copies it)
@@ -100,9 +100,9 @@ async def get_session(
         "hypotheses",
         "evidence",
     ],
-    after: Annotated[int, Field(description="Timeline entries after this cursor.", ge=0)] = 0,
+    after: Annotated[int, Field(description="Timeline entries after this cursor (next_cursor).", ge=0)] = 0,
 ) -> dict[str, Any]:
-    """Where a session stands: verdict with unmet gates, probes, hypotheses, evidence, timeline. Enough to resume work."""
+    """Where a session stands: verdict with gates, probes, hypotheses, evidence, timeline. Enough to resume work."""
     return await as_actor(_get, session_id, include, after)
 
 
