@@ -36,6 +36,8 @@ class Sources:
     files: dict[str, SourceFile]
     unread: list[str] = field(default_factory=list)
     truncated: bool = False
+    idle: frozenset[str] = frozenset()
+    """Files below the roots that the instance has not imported: their code cannot have run there."""
 
     @property
     def texts(self) -> dict[str, str]:
@@ -157,10 +159,11 @@ def fetch_sources(*, by: Actor, service: Service, paths: Iterable[str] | None = 
     instance = _instance_to_ask(service, None)
     if instance is None:
         return _all_stored(service, paths)
-    truncated = False
+    truncated, idle = False, frozenset[str]()
     if paths is None:
         listing = _listing(instance)
         paths, truncated = [entry.path for entry in listing.files], listing.truncated
+        idle = frozenset(entry.path for entry in listing.files if not entry.imported)
     wanted = list(dict.fromkeys(paths))
     have = {file.path: file for file in _fresh(service, instance).filter(path__in=wanted[:MOST_FILES])}
     missing = [path for path in wanted[:MOST_FILES] if path not in have]
@@ -168,7 +171,7 @@ def fetch_sources(*, by: Actor, service: Service, paths: Iterable[str] | None = 
         if isinstance(answer, wire.Source):
             have[path] = _keep(service, instance, answer)
     unread = [path for path in wanted if path not in have]
-    return Sources(have, unread, truncated or len(wanted) > MOST_FILES)
+    return Sources(have, unread, truncated or len(wanted) > MOST_FILES, idle)
 
 
 def _all_stored(service: Service, paths: Iterable[str] | None) -> Sources:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -101,11 +101,13 @@ def find_assignments(
     *,
     lines: Mapping[str, Sequence[int]] | None = None,
     unread: Sequence[str] = (),
+    idle: Collection[str] = (),
 ) -> Assignments:
     """Every place in ``files`` (path to text) that can write ``TradeRequest.high_value``.
 
     ``target`` may carry a module (``trades.trade_request:TradeRequest.high_value``). ``lines`` are executable lines by
-    path, where they are known; ``unread`` are files that could not be had. Raises `NotATarget`.
+    path, where they are known; ``unread`` are files that could not be had; ``idle`` are files that no process has
+    imported, whose points rank last. Raises `NotATarget`.
     """
     class_name, attribute = read_target(target)
     wanted = re.compile(rf"\b(?:{re.escape(attribute)}|{re.escape(class_name)})\b")
@@ -123,7 +125,7 @@ def find_assignments(
     ]
     points = sorted(
         (point for point in judged if point.exact or point.score >= LEAST_SCORE),
-        key=lambda point: (-point.score, point.path, point.line),
+        key=lambda point: (point.path in idle, -point.score, point.path, point.line),
     )
     elsewhere = [point for point in judged if not point.exact and point.score < LEAST_SCORE]
     broken = [module.path for module in modules if module.has_errors]
