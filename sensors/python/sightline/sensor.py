@@ -246,7 +246,7 @@ class Sensor:
         return facts
 
 
-IDLE_HIT_NS = 120
+IDLE_HIT_NS = 150
 """What a call costs that reaches a rewritten line while it is switched off."""
 
 # ---------------------------------------------------------------- the sensor of this process
