@@ -1,8 +1,8 @@
 """`sightline-run COMMAND…`: the command as it is, with the sensor in every Python process that serves something.
 
 The folder ``bootstrap`` goes first on PYTHONPATH, so each interpreter started below runs our `sitecustomize`, which
-decides by the process's own command line: most start the sensor; the masters of pre-fork servers and the parents of reloaders
-wait for their children; installers and the helpers of `multiprocessing` are left alone.
+decides by the process's own command line: most start the sensor; the masters of pre-fork servers and the parents of
+reloaders wait for their children; installers and the helpers of `multiprocessing` are left alone.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ class Gateway:
         """Place a probe and give its id.
 
         ``asked`` are the fields of `wire.Probe`, with ``file`` and ``line`` or ``function`` for its location, and with
-        expressions as text: ``condition="amount > 10"``, ``template="at {amount}"``, ``watches={"sum": "order.total"}``.
+        expressions as text: ``condition="amount > 10"``, ``template="at {amount}"``, ``watches={"t": "order.total"}``.
         """
         probe = _probe(f"prb_{next(self._numbers)}", kind, **asked)
         self._probes[probe.id] = probe
