@@ -81,7 +81,9 @@ class Sources:
                     and not _is_environment(folder, name)
                 )
                 paths = (os.path.join(folder, name) for name in sorted(names) if name.endswith(".py"))
-                yield from (normalised(path) for path in paths if not os.path.islink(path) or self._owns(path))
+                yield from (
+                    normalised(path) for path in paths if not os.path.islink(path) or self._owns(path)
+                )
 
     def _owns(self, path: str) -> bool:
         """Whether a link leads to a place under the roots."""
