@@ -12,9 +12,9 @@ from investigations.alerts.backends import backend
 from investigations.alerts.backends.base import Coverage, Line, MetricBackend, Series
 from investigations.alerts.models import Alert, AlertSource
 from investigations.alerts.promql import Comparison, take_apart
+from investigations.alerts.sources import client_for
 from investigations.lib.addresses import RefusedAddress
 from investigations.lib.errors import Invalid
-from investigations.lib.http import Client
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,18 +65,6 @@ def _ask(source: AlertSource, comparison: Comparison, start: datetime, end: date
             return asked.metric_range(client, comparison.metric, start, end)
     except RefusedAddress as error:
         return Series("denied", str(error), comparison.metric, start, end, 0.0)
-
-
-def client_for(source: AlertSource) -> Client:
-    """The HTTP client for a source, with its credentials. Raises `RefusedAddress` for a URL not to be asked."""
-    credentials = source.credentials
-    header = credentials.get("header")
-    return Client(
-        source.url,
-        headers={header["name"]: header["value"]} if header else None,
-        basic=(credentials["user"], credentials.get("password", "")) if credentials.get("user") else None,
-        ca_file=source.options.get("ca_file") or None,
-    )
 
 
 def _of_this_alert(series: Series, alert: Alert) -> Series:

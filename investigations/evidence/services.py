@@ -1,4 +1,4 @@
-"""What is done with hypotheses and evidence; after each change the rules weigh the session again."""
+"""What is done with evidence: frozen, linked with a stance; after each change the rules weigh again."""
 
 from __future__ import annotations
 
@@ -6,169 +6,38 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Max
 from django.utils import timezone
 
 from investigations.accounts import permissions
-from investigations.accounts.actors import SYSTEM, Actor
+from investigations.accounts.actors import Actor
 from investigations.accounts.models import Environment
 from investigations.alerts.grouping import note as note_on_incident
 from investigations.alerts.models import Alert, Incident
-from investigations.evidence import freezing, verdict
-from investigations.evidence.facts import bearings_on, facts_of
-from investigations.evidence.models import (
-    Evidence,
-    EvidenceKind,
-    EvidenceLink,
-    Hypothesis,
-    HypothesisState,
-    Stance,
-)
-from investigations.lib.errors import Conflict, Invalid
+from investigations.evidence import freezing
+from investigations.evidence.hypotheses import TRANSITIONS, propose_hypothesis, set_hypothesis_state
+from investigations.evidence.models import Evidence, EvidenceKind, EvidenceLink, Hypothesis, Stance
+from investigations.evidence.rows import LABEL_LENGTH, long_text, next_number
+from investigations.evidence.weighing import weigh, weigh_and_tell, weigh_hypothesis
+from investigations.lib.errors import Invalid
 from investigations.lib.ids import show
-from investigations.lib.text import one_line, storable, storable_text
+from investigations.lib.text import one_line, storable
 from investigations.live import publish, topics
 from investigations.sessions import services as sessions
 from investigations.sessions.models import InvestigationSession
 
+__all__ = [
+    "TRANSITIONS",
+    "link",
+    "propose_hypothesis",
+    "record_evidence",
+    "set_hypothesis_state",
+    "unlink",
+    "weigh",
+]
+
 TITLE_LENGTH = 300
-LABEL_LENGTH = 200
-LONGEST_TEXT = 10_000
 LARGEST_CONTENT = 1024 * 1024
 """Characters of canonical JSON in one piece of evidence."""
-MOST_HYPOTHESES = 100
-
-_S = HypothesisState
-TRANSITIONS: dict[str, frozenset[str]] = {
-    _S.PROPOSED: frozenset({_S.TESTING, _S.SUPPORTED, _S.REFUTED, _S.UNTESTABLE}),
-    _S.TESTING: frozenset({_S.SUPPORTED, _S.REFUTED, _S.UNTESTABLE}),
-    _S.SUPPORTED: frozenset({_S.TESTING, _S.CONFIRMED, _S.REFUTED, _S.UNTESTABLE}),
-    _S.REFUTED: frozenset({_S.TESTING}),
-    _S.CONFIRMED: frozenset({_S.TESTING, _S.REFUTED}),
-    _S.UNTESTABLE: frozenset({_S.TESTING}),
-}
-_NEEDS_STANCE = {_S.SUPPORTED: Stance.SUPPORTS, _S.CONFIRMED: Stance.SUPPORTS, _S.REFUTED: Stance.REFUTES}
-
-
-# ---------------------------------------------------------------- hypotheses
-
-
-@transaction.atomic
-def propose_hypothesis(
-    *,
-    by: Actor,
-    session: InvestigationSession,
-    statement: str,
-    confirms: str = "",
-    weakens: str = "",
-    idempotency_key: str = "",
-    purpose: str = "",
-) -> Hypothesis:
-    """Add a claim about the cause, with what would confirm and what would weaken it.
-
-    Raises `Invalid` for an empty statement, `Conflict` in a closed session.
-    """
-    permissions.require(by, "record_evidence", session.environment)
-    session = sessions.locked(session)
-    if idempotency_key and (known := session.hypotheses.filter(idempotency_key=idempotency_key).first()):
-        return known
-    sessions.require_open(session)
-    statement = _text(statement)
-    if not statement:
-        raise Invalid(
-            "hypothesis_without_claim", "A hypothesis needs a statement.", fix="Say what the cause may be."
-        )
-    number = _next_number(session.hypotheses)
-    if number > MOST_HYPOTHESES:
-        raise Conflict("too_many_hypotheses", f"A session holds at most {MOST_HYPOTHESES} hypotheses.")
-    hypothesis = Hypothesis.objects.create(
-        environment=session.environment,
-        session=session,
-        number=number,
-        statement=statement,
-        confirms=_text(confirms),
-        weakens=_text(weakens),
-        created_by=by.attribution[:LABEL_LENGTH],
-        idempotency_key=idempotency_key,
-    )
-    sessions.record(
-        session, by, "hypothesis_proposed", f"Proposed H{number}: {statement}",
-        subject=show("hyp", hypothesis.id), purpose=purpose,
-    )  # fmt: skip
-    _changed(session)
-    return Hypothesis.objects.get(pk=hypothesis.pk)
-
-
-@transaction.atomic
-def set_hypothesis_state(
-    *, by: Actor, hypothesis: Hypothesis, state: str, reason: str = "", purpose: str = ""
-) -> Hypothesis:
-    """Move a hypothesis on. Nobody can support, confirm or refute what no evidence supports or refutes.
-
-    Raises `Conflict` for a move that is not allowed or lacks its evidence, `Invalid` for an unknown state or a
-    missing reason.
-    """
-    permissions.require(by, "record_evidence", hypothesis.environment)
-    session = sessions.locked(hypothesis.session)
-    hypothesis = Hypothesis.objects.select_related("environment", "session").get(pk=hypothesis.pk)
-    if state == hypothesis.state:
-        return hypothesis
-    sessions.require_open(session)
-    _require_allowed(hypothesis, state, reason)
-    _move(session, by, hypothesis, state, _text(reason), purpose)
-    _changed(session)
-    return hypothesis
-
-
-def _require_allowed(hypothesis: Hypothesis, state: str, reason: str) -> None:
-    if state not in HypothesisState.values:
-        raise Invalid(
-            "unknown_state",
-            f"There is no state {state[:30]!r}.",
-            fix="Choose one.",
-            known=HypothesisState.values,
-        )
-    allowed = TRANSITIONS[hypothesis.state]
-    if state not in allowed:
-        raise Conflict(
-            "state_not_reachable",
-            f"H{hypothesis.number} is {hypothesis.state} and cannot become {state} from there.",
-            fix=f"From here it can become {', '.join(sorted(allowed))}.",
-            allowed=sorted(allowed),
-        )
-    if state == HypothesisState.UNTESTABLE and not reason.strip():
-        raise Invalid("reason_missing", "Untestable needs a reason.", fix="Say why no probe could decide it.")
-    needed = _NEEDS_STANCE.get(HypothesisState(state))
-    if needed is None:
-        return
-    settling = [b for b in bearings_on(hypothesis) if b.item.settles and b.stance == needed]
-    if not settling:
-        raise Conflict(
-            "needs_evidence",
-            f"Nothing that settles {needed} H{hypothesis.number}: an agent's inference alone does not.",
-            fix=f"Record a capture or another observation that {needed} it first.",
-        )
-
-
-def _move(
-    session: InvestigationSession,
-    by: Actor,
-    hypothesis: Hypothesis,
-    state: str,
-    reason: str,
-    purpose: str = "",
-) -> None:
-    before, hypothesis.state, hypothesis.state_reason = hypothesis.state, state, reason
-    hypothesis.updated_at = timezone.now()
-    hypothesis.save(update_fields=["state", "state_reason", "updated_at"])
-    why = f": {reason}" if reason else "."
-    sessions.record(
-        session, by, "hypothesis_changed", f"H{hypothesis.number} is {state}{why}",
-        subject=show("hyp", hypothesis.id), data={"before": before, "after": state}, purpose=purpose,
-    )  # fmt: skip
-
-
-# ---------------------------------------------------------------- evidence
 
 
 @transaction.atomic
@@ -208,10 +77,10 @@ def record_evidence(
     evidence = Evidence.objects.create(
         environment=environment,
         session=session,
-        number=_next_number(Evidence.objects.filter(environment=environment, session=session)),
+        number=next_number(Evidence.objects.filter(environment=environment, session=session)),
         kind=frozen.kind,
         title=one_line(title, TITLE_LENGTH) or one_line(frozen.title, TITLE_LENGTH),
-        note=_text(note),
+        note=long_text(note),
         content=frozen.content,
         content_hash=freezing.content_hash(frozen.content),
         provenance=frozen.provenance,
@@ -224,9 +93,9 @@ def record_evidence(
     links = _first_links(by, evidence, incident, hypotheses, explains)
     _record_evidence(by, evidence, session, links, purpose)
     for touched in {link.hypothesis for link in links if link.hypothesis}:
-        _weigh_hypothesis(touched)
+        weigh_hypothesis(touched)
     if session is not None:
-        _changed(session)
+        weigh_and_tell(session)
     return Evidence.objects.select_related("environment", "session").get(pk=evidence.pk)
 
 
@@ -267,9 +136,9 @@ def unlink(*, by: Actor, link: EvidenceLink, purpose: str = "") -> None:
 
 def _after_link(evidence: Evidence, hypothesis: Hypothesis | None) -> None:
     if hypothesis is not None:
-        _weigh_hypothesis(hypothesis)
+        weigh_hypothesis(hypothesis)
     if evidence.session is not None:
-        _changed(evidence.session)
+        weigh_and_tell(evidence.session)
 
 
 def _environment(session: InvestigationSession | None, incident: Incident | None) -> Environment:
@@ -435,67 +304,3 @@ def _named(link: EvidenceLink) -> str:
         return f"the alert {link.alert.name}"
     assert link.incident is not None
     return f"INC-{link.incident.number}"
-
-
-# ---------------------------------------------------------------- the rules
-
-
-@transaction.atomic
-def weigh(session: InvestigationSession) -> InvestigationSession:
-    """Let the rules decide again, and write it on the timeline when their answer is another one."""
-    session = sessions.locked(session)
-    answer = verdict.decide(*facts_of(session))
-    gates = [{"slug": gate.slug, "met": gate.met, "sentence": gate.sentence} for gate in answer.gates]
-    if (session.verdict, session.gates) == (answer.verdict, gates):
-        return session
-    before = (session.verdict, _met(session.gates))
-    session.verdict, session.gates = answer.verdict, gates
-    session.save(update_fields=["verdict", "gates"])
-    if before != (answer.verdict, _met(gates)):
-        _record_verdict(session, before[0], answer)
-    return session
-
-
-def _record_verdict(session: InvestigationSession, before: str, answer: verdict.Answer) -> None:
-    met = sum(gate.met for gate in answer.gates)
-    word = answer.verdict.replace("_", " ")
-    sentences = [f"The rules say {word}: {met} of {len(answer.gates)} gates are met."]
-    sentences += [gate.sentence for gate in answer.gates if not gate.met][:1]
-    sessions.record(
-        session, SYSTEM, "verdict_changed", " ".join(sentences),
-        data={"before": before, "after": answer.verdict, "met": [gate.slug for gate in answer.gates if gate.met]},
-    )  # fmt: skip
-
-
-def _met(gates: list[dict[str, Any]]) -> list[str]:
-    return [gate["slug"] for gate in gates if gate["met"]]
-
-
-def _weigh_hypothesis(hypothesis: Hypothesis) -> None:
-    """Let the evidence move the hypothesis. What people called untestable stays; confirmed falls only to refutation."""
-    hypothesis.refresh_from_db()
-    weighed = verdict.weighed_state(bearings_on(hypothesis))
-    if weighed is None or hypothesis.state == HypothesisState.UNTESTABLE:
-        return
-    state, why = weighed
-    if hypothesis.state == HypothesisState.CONFIRMED and state == HypothesisState.SUPPORTED:
-        return
-    if hypothesis.state != state:
-        _move(hypothesis.session, SYSTEM, hypothesis, state, why)
-
-
-def _changed(session: InvestigationSession) -> None:
-    """After anything that the rules look at: weigh, and tell who watches."""
-    weighed = weigh(session)
-    session.verdict, session.gates = weighed.verdict, weighed.gates
-    publish.after_commit(
-        topics.session_topic(session.id), {"what": "hypotheses", "id": show("ses", session.id)}
-    )
-
-
-def _next_number(rows: Any) -> int:
-    return (rows.aggregate(n=Max("number"))["n"] or 0) + 1
-
-
-def _text(text: str) -> str:
-    return storable_text(text).strip()[:LONGEST_TEXT]

@@ -121,7 +121,7 @@ def reopen_session(*, by: Actor, session: InvestigationSession, reason: str = ""
 
 
 @transaction.atomic
-def rename_session(*, by: Actor, session: InvestigationSession, title: str) -> InvestigationSession:
+def rename(*, by: Actor, session: InvestigationSession, title: str) -> InvestigationSession:
     """Give the session another title. Raises `Invalid` for an empty one."""
     permissions.require(by, "edit_session", session.environment)
     wanted = _title(title)

@@ -13,7 +13,7 @@ import pytest
 
 from investigations.accounts.actors import Actor
 from investigations.accounts.models import AuditEntry, Environment
-from investigations.alerts import metrics, selectors, services
+from investigations.alerts import metrics, payloads, pulling, selectors, services, sources
 from investigations.alerts.backends.base import Reading
 from investigations.alerts.ingest import Ingested
 from investigations.alerts.models import Alert, AlertSource, RawPayload
@@ -36,8 +36,8 @@ def answering(monkeypatch: pytest.MonkeyPatch) -> Callable[[Answer], None]:
         def client(source: AlertSource) -> Client:
             return Client(source.url, transport=httpx.MockTransport(answer))
 
-        monkeypatch.setattr(services, "client_for", client)
-        monkeypatch.setattr(metrics, "client_for", client)
+        for asking in (metrics, pulling, sources):
+            monkeypatch.setattr(asking, "client_for", client)
 
     return install
 
@@ -265,7 +265,7 @@ def test_a_webhook_whose_reader_died_is_read_once_later(alertmanager: AlertSourc
 def test_a_webhook_that_is_too_long_is_refused(alertmanager: AlertSource, secret: str) -> None:
     with pytest.raises(Problem, match="at most"):
         services.take_webhook(
-            source_id=alertmanager.id, secret=secret, body=b"x" * (services.LONGEST_BODY + 1)
+            source_id=alertmanager.id, secret=secret, body=b"x" * (payloads.LONGEST_BODY + 1)
         )
 
 

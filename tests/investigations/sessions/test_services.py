@@ -153,10 +153,10 @@ def test_closing_keeps_the_conclusion_and_reopening_goes_on(
 
 def test_renaming_is_on_the_timeline_once(responder: Actor, session: InvestigationSession) -> None:
     for _ in range(2):
-        services.rename_session(by=responder, session=session, title="Odd trades")
+        services.rename(by=responder, session=session, title="Odd trades")
     assert session.timeline.filter(kind="session_renamed").count() == 1
     with pytest.raises(Invalid):
-        services.rename_session(by=responder, session=session, title="  ")
+        services.rename(by=responder, session=session, title="  ")
 
 
 def test_whoever_acts_takes_part_and_an_agent_is_shown_on_behalf_of_a_person(

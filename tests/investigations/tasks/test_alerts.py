@@ -12,7 +12,7 @@ import pytest
 
 from investigations.accounts.actors import Actor
 from investigations.accounts.models import Environment
-from investigations.alerts import services
+from investigations.alerts import payloads, pulling, services
 from investigations.alerts.backends.base import Reading
 from investigations.alerts.models import Alert, AlertSource, Incident, RawPayload
 from investigations.lib.http import Client
@@ -56,7 +56,7 @@ def test_a_due_source_is_pulled_once_and_then_waits_its_turn(
     make_source: Callable[..., AlertSource], dispatched: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     transport = httpx.MockTransport(lambda _: httpx.Response(200, text=RULES))
-    monkeypatch.setattr(services, "client_for", lambda source: Client(source.url, transport=transport))
+    monkeypatch.setattr(pulling, "client_for", lambda source: Client(source.url, transport=transport))
     source = make_source()
     for _ in range(3):
         alerts.pull_due()
@@ -107,7 +107,7 @@ def test_a_session_is_opened_for_an_incident_only_where_the_source_says_so(
 
 
 def test_old_payloads_are_forgotten(make_source: Callable[..., AlertSource]) -> None:
-    old = datetime.now(UTC) - services.KEPT - timedelta(days=1)
+    old = datetime.now(UTC) - payloads.KEPT - timedelta(days=1)
     RawPayload.objects.create(source=make_source(), door="pull", body="{}", at=old)
     alerts.forget_payloads()
     assert not RawPayload.objects.exists()

@@ -89,9 +89,12 @@ def test_the_rules_look_again_when_a_probe_answers(
     assert session.timeline.filter(kind="verdict_changed").exists()
 
 
-def test_a_session_nothing_happened_in_is_not_weighed(
+def test_a_session_nothing_happened_in_is_weighed_once(
     session: InvestigationSession, probe: Probe, django_assert_num_queries: object
 ) -> None:
     Probe.objects.update(placed_at=NOW - timedelta(hours=1))
+    evidence.weigh()
+    session.refresh_from_db()
+    assert [gate["slug"] for gate in session.gates] == ["mechanism"]
     with django_assert_num_queries(1):  # type: ignore[operator]
         evidence.weigh()
