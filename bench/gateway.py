@@ -1,9 +1,9 @@
 """The gateway's figures: storing beside a plain COPY of the same rows, and the loop's latencies on loopback.
 
-    gateway.ingest_vs_copy       captures a second through one Daphne process, each stored, deduplicated and acknowledged,
-                                 as a share of COPYing the same rows into the same table
-    loop.place_to_armed          from the verb that places a probe to "armed" in the table, in ms
-    loop.hit_to_acknowledged     from the hit in the application's thread to its acknowledgement, in ms
+    gateway.ingest_vs_copy      captures a second through one Daphne process, each stored once and acknowledged,
+                                as a share of COPYing the same rows into the same table
+    loop.place_to_armed         from the verb that places a probe to "armed" in the table, ms, median
+    loop.hit_to_acknowledged    from the hit in the application's thread to its acknowledgement, ms, median
 
 PostgreSQL, Valkey and Daphne are real processes in a folder of their own, with fsync on. Gateway and COPY take turns.
 """
@@ -11,10 +11,10 @@ PostgreSQL, Valkey and Daphne are real processes in a folder of their own, with 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -26,8 +26,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from bench.figures import figure, show
+
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
 
 CAPTURES = 40_000
 CONNECTIONS = 4
@@ -72,7 +73,7 @@ def daphne() -> Iterator[str]:
     port = _free_port()
     command = [sys.executable, "-m", "daphne", "-v", "0", "-b", "127.0.0.1", "-p", str(port)]
     process = subprocess.Popen(
-        [*command, os.environ.get("BENCH_ASGI", "investigations.asgi:application")], cwd=ROOT
+        [*command, "investigations.asgi:application"], cwd=ROOT
     )
     with _running(process):
         _wait_for(lambda: _answers(port))
@@ -100,12 +101,12 @@ def _answers(port: int) -> bool:
     return False
 
 
-def _wait_for(condition: Callable[[], bool]) -> None:
+def _wait_for(condition: Callable[[], bool], pause: float = 0.05) -> None:
     deadline = time.monotonic() + START_WITHIN_S
     while not condition():
         if time.monotonic() > deadline:
-            raise SystemExit("a server did not start")
-        time.sleep(0.05)
+            raise SystemExit("something that was waited for did not happen")
+        time.sleep(pause)
 
 
 # ---------------------------------------------------------------- the cast
@@ -164,15 +165,17 @@ def ingest_vs_copy(stage: Stage, url: str) -> dict[str, Any]:
         rows = _copied_out()
         _truncate()
         copied.append(CAPTURES / _copied_in(rows))
-    return {
-        "name": "gateway.ingest_vs_copy",
-        "value": round(max(through_gateway) / max(copied), 3),
-        "unit": "share",
-        "goal": 0.3,
-        "captures_per_s": round(max(through_gateway)),
-        "baseline_captures_per_s": round(max(copied)),
-        "bytes_per_row": len(rows) // CAPTURES,
-    }
+    return figure(
+        "gateway.ingest_vs_copy",
+        max(through_gateway) / max(copied),
+        "share",
+        goal=0.3,
+        larger_is_better=True,
+        baseline=1.0,
+        captures_per_s=round(max(through_gateway)),
+        copied_per_s=round(max(copied)),
+        bytes_a_row=len(rows) // CAPTURES,
+    )
 
 
 def _send_all(stage: Stage, url: str) -> float:
@@ -325,13 +328,118 @@ def _copied_in(rows: bytes) -> float:
     return took
 
 
+# ---------------------------------------------------------------- the loop
+
+
+class LoopedService:
+    """A process with the sensor in it, connected: `bench.looped`."""
+
+    FILE = "bench/looped.py"
+
+    def __init__(self, stage: Stage, url: str) -> None:
+        settings = {
+            "SIGHTLINE_URL": url,
+            "SIGHTLINE_TOKEN": stage.token_text,
+            "SIGHTLINE_SERVICE": stage.service.name,
+            "SIGHTLINE_ENVIRONMENT": stage.environment.name,
+            "SIGHTLINE_ROOTS": str(ROOT),
+            "SIGHTLINE_BUDGET": "1",  # the loop is measured, not what the budget lets through
+        }
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "bench.looped"],
+            cwd=ROOT,
+            env={**os.environ, **settings},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.line = _line_of(ROOT / self.FILE, "PROBE:looped")
+        _wait_for(lambda: stage.service.instances.filter(connection__isnull=False).exists())
+
+    def hit(self) -> float:
+        """Call the function once; milliseconds to the acknowledgement."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        return float(self._process.stdout.readline())
+
+    def close(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait(30)
+
+
+def loop(stage: Stage, url: str) -> Iterator[dict[str, Any]]:
+    """Place, hit, remove, again and again, each alone."""
+    service = LoopedService(stage, url)
+    placing, acknowledging, noting = [], [], []
+    for _ in range(LOOPS):
+        probe, took = _place_and_wait(stage, service)
+        placing.append(took)
+        acknowledging.append(service.hit())
+        noting.append(_commit_alone())
+        _remove(stage, probe)
+    service.close()
+    yield _latency("loop.place_to_armed", placing, goal=50.0, baseline=noting)
+    yield _latency("loop.hit_to_acknowledged", acknowledging, goal=None, baseline=noting)
+
+
+def _latency(name: str, took: list[float], *, goal: float | None, baseline: list[float]) -> dict[str, Any]:
+    """The median, beside that of one small commit on the same server."""
+    ordered = sorted(took[1:])  # the first asks the instance for its source
+    p95 = round(ordered[int(len(ordered) * 0.95)], 2)
+    middle = statistics.median(ordered)
+    return figure(
+        name, middle, "ms", goal=goal, baseline=statistics.median(baseline), p95=p95, first=round(took[0], 2)
+    )
+
+
+def _place_and_wait(stage: Stage, service: LoopedService) -> tuple[Any, float]:
+    """Milliseconds from the verb's call until the table says armed."""
+    from investigations.probes.models import ProbeDelivery
+    from investigations.probes.services import place_probe
+    from investigations.probes.spec import ProbeSpec
+
+    spec = ProbeSpec(
+        service=stage.service, kind="logpoint", file=service.FILE, line=service.line, template="a={a} c={c}"
+    )
+    began = time.perf_counter()
+    probe = place_probe(by=stage.by, session=stage.session, spec=spec)
+    _wait_for(lambda: ProbeDelivery.objects.filter(probe=probe, state="armed").exists(), pause=0.0005)
+    return probe, (time.perf_counter() - began) * 1000
+
+
+def _remove(stage: Stage, probe: Any) -> None:
+    from investigations.probes.models import ProbeDelivery
+    from investigations.probes.services import remove_probe
+
+    remove_probe(by=stage.by, probe=probe)
+    _wait_for(lambda: ProbeDelivery.objects.filter(probe=probe, state="removed").exists())
+
+
+def _commit_alone() -> float:
+    """Milliseconds of one small durable write, for scale."""
+    from django.db import connection
+
+    began = time.perf_counter()
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE IF NOT EXISTS bench_commit (at timestamptz)")
+        began = time.perf_counter()
+        cursor.execute("INSERT INTO bench_commit VALUES (now())")
+    return (time.perf_counter() - began) * 1000
+
+
+def _line_of(path: Path, marker: str) -> int:
+    [number] = [number for number, line in enumerate(path.read_text().splitlines(), 1) if marker in line]
+    return number
+
+
 # ---------------------------------------------------------------- main
 
-MEASURES: dict[str, Callable[[Stage, str], dict[str, Any]]] = {"gateway.ingest_vs_copy": ingest_vs_copy}
 
-
-def main(names: list[str]) -> None:
-    """Print one JSON line a figure; all of them, or those named."""
+def main(wanted: list[str]) -> None:
+    """Print the figures whose names begin as wanted, or all."""
     with servers():
         import django
         from django.core.management import call_command
@@ -340,9 +448,15 @@ def main(names: list[str]) -> None:
         call_command("migrate", verbosity=0)
         stage = Stage()
         with daphne() as url:
-            for name, measure in MEASURES.items():
-                if not names or name in names:
-                    print(json.dumps(measure(stage, url)), flush=True)
+            if _is_wanted("gateway.ingest_vs_copy", wanted):
+                show(ingest_vs_copy(stage, url))
+            if _is_wanted("loop.place_to_armed", wanted) or _is_wanted("loop.hit_to_acknowledged", wanted):
+                for line in loop(stage, url):
+                    show(line)
+
+
+def _is_wanted(name: str, wanted: list[str]) -> bool:
+    return not wanted or any(name.startswith(beginning) for beginning in wanted)
 
 
 if __name__ == "__main__":

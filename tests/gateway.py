@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
-APPLICATION = "tests.sensor_door:application"
+APPLICATION = "investigations.asgi:application"
 READY_WITHIN_S = 30
 
 
