@@ -8,97 +8,219 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('accounts', '0001_initial'),
-        ('alerts', '0001_initial'),
-        ('catalog', '0001_initial'),
+        ("accounts", "0001_initial"),
+        ("alerts", "0001_initial"),
+        ("catalog", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='InvestigationSession',
+            name="InvestigationSession",
             fields=[
-                ('id', models.UUIDField(default=investigations.lib.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('number', models.PositiveIntegerField()),
-                ('title', models.CharField(max_length=300)),
-                ('symptom', models.TextField(blank=True)),
-                ('window_start', models.DateTimeField(help_text='Where its timeline begins.')),
-                ('status', models.CharField(choices=[('open', 'Open'), ('closed', 'Closed')], default='open', max_length=16)),
-                ('verdict', models.CharField(choices=[('diagnosed', 'Diagnosed'), ('likely', 'Likely'), ('inconclusive', 'Inconclusive'), ('reproduction_required', 'Reproduction Required'), ('blocked', 'Blocked'), ('false_alarm', 'False Alarm')], default='inconclusive', max_length=32)),
-                ('gates', models.JSONField(default=list, help_text="The verdict's gates: slug, met, sentence.")),
-                ('opened_by', models.CharField(max_length=200)),
-                ('opened_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('closed_at', models.DateTimeField(blank=True, null=True)),
-                ('conclusion', models.TextField(blank=True)),
-                ('idempotency_key', models.CharField(blank=True, max_length=200)),
-                ('timeline_cursor', models.BigIntegerField(default=0)),
-                ('capture_cursor', models.BigIntegerField(default=0)),
-                ('environment', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='sessions', to='accounts.environment')),
-                ('episode', models.ForeignKey(blank=True, help_text='The stretch of firing it was opened on.', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='sessions', to='alerts.episode')),
-                ('incident', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='sessions', to='alerts.incident')),
-                ('services', models.ManyToManyField(blank=True, related_name='sessions', to='catalog.service')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=investigations.lib.ids.uuid7,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("number", models.PositiveIntegerField()),
+                ("title", models.CharField(max_length=300)),
+                ("symptom", models.TextField(blank=True)),
+                ("window_start", models.DateTimeField(help_text="Where its timeline begins.")),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[("open", "Open"), ("closed", "Closed")], default="open", max_length=16
+                    ),
+                ),
+                (
+                    "verdict",
+                    models.CharField(
+                        choices=[
+                            ("diagnosed", "Diagnosed"),
+                            ("likely", "Likely"),
+                            ("inconclusive", "Inconclusive"),
+                            ("reproduction_required", "Reproduction Required"),
+                            ("blocked", "Blocked"),
+                            ("false_alarm", "False Alarm"),
+                        ],
+                        default="inconclusive",
+                        max_length=32,
+                    ),
+                ),
+                (
+                    "gates",
+                    models.JSONField(default=list, help_text="The verdict's gates: slug, met, sentence."),
+                ),
+                ("opened_by", models.CharField(max_length=200)),
+                ("opened_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("closed_at", models.DateTimeField(blank=True, null=True)),
+                ("conclusion", models.TextField(blank=True)),
+                ("idempotency_key", models.CharField(blank=True, max_length=200)),
+                ("timeline_cursor", models.BigIntegerField(default=0)),
+                ("capture_cursor", models.BigIntegerField(default=0)),
+                (
+                    "environment",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="sessions",
+                        to="accounts.environment",
+                    ),
+                ),
+                (
+                    "episode",
+                    models.ForeignKey(
+                        blank=True,
+                        help_text="The stretch of firing it was opened on.",
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="sessions",
+                        to="alerts.episode",
+                    ),
+                ),
+                (
+                    "incident",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="sessions",
+                        to="alerts.incident",
+                    ),
+                ),
+                (
+                    "services",
+                    models.ManyToManyField(blank=True, related_name="sessions", to="catalog.service"),
+                ),
             ],
             options={
-                'ordering': ['-opened_at'],
+                "ordering": ["-opened_at"],
             },
         ),
         migrations.CreateModel(
-            name='Participant',
+            name="Participant",
             fields=[
-                ('id', models.UUIDField(default=investigations.lib.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('kind', models.CharField(max_length=16)),
-                ('label', models.CharField(max_length=200)),
-                ('joined_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('last_seen_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('seen_cursor', models.BigIntegerField(default=0, help_text='For "since you left".')),
-                ('session', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='participants', to='investigation_sessions.investigationsession')),
-                ('token', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, to='accounts.accesstoken')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=investigations.lib.ids.uuid7,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("kind", models.CharField(max_length=16)),
+                ("label", models.CharField(max_length=200)),
+                ("joined_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("last_seen_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("seen_cursor", models.BigIntegerField(default=0, help_text='For "since you left".')),
+                (
+                    "session",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="participants",
+                        to="investigation_sessions.investigationsession",
+                    ),
+                ),
+                (
+                    "token",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        to="accounts.accesstoken",
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='TimelineEntry',
+            name="TimelineEntry",
             fields=[
-                ('id', models.UUIDField(default=investigations.lib.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('cursor', models.BigIntegerField()),
-                ('at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('kind', models.CharField(help_text='noun_verbed, as probe_placed.', max_length=64)),
-                ('sentence', models.TextField()),
-                ('actor_kind', models.CharField(max_length=16)),
-                ('actor_label', models.CharField(max_length=200)),
-                ('purpose', models.TextField(blank=True, help_text="Why, in an agent's own words.")),
-                ('subject', models.CharField(blank=True, help_text='The public id of what it is about.', max_length=40)),
-                ('data', models.JSONField(default=dict)),
-                ('session', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='timeline', to='investigation_sessions.investigationsession')),
-                ('user', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=investigations.lib.ids.uuid7,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("cursor", models.BigIntegerField()),
+                ("at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("kind", models.CharField(help_text="noun_verbed, as probe_placed.", max_length=64)),
+                ("sentence", models.TextField()),
+                ("actor_kind", models.CharField(max_length=16)),
+                ("actor_label", models.CharField(max_length=200)),
+                ("purpose", models.TextField(blank=True, help_text="Why, in an agent's own words.")),
+                (
+                    "subject",
+                    models.CharField(
+                        blank=True, help_text="The public id of what it is about.", max_length=40
+                    ),
+                ),
+                ("data", models.JSONField(default=dict)),
+                (
+                    "session",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="timeline",
+                        to="investigation_sessions.investigationsession",
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'timeline entries',
-                'ordering': ['session', 'cursor'],
+                "verbose_name_plural": "timeline entries",
+                "ordering": ["session", "cursor"],
             },
         ),
         migrations.AddIndex(
-            model_name='investigationsession',
-            index=models.Index(fields=['environment', 'status', '-opened_at'], name='investigati_environ_815e54_idx'),
+            model_name="investigationsession",
+            index=models.Index(
+                fields=["environment", "status", "-opened_at"], name="investigati_environ_815e54_idx"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='investigationsession',
-            constraint=models.UniqueConstraint(fields=('environment', 'number'), name='session_number'),
+            model_name="investigationsession",
+            constraint=models.UniqueConstraint(fields=("environment", "number"), name="session_number"),
         ),
         migrations.AddConstraint(
-            model_name='investigationsession',
-            constraint=models.UniqueConstraint(condition=models.Q(('idempotency_key', ''), _negated=True), fields=('environment', 'idempotency_key'), name='session_idempotency'),
+            model_name="investigationsession",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("idempotency_key", ""), _negated=True),
+                fields=("environment", "idempotency_key"),
+                name="session_idempotency",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='participant',
-            constraint=models.UniqueConstraint(fields=('session', 'user', 'token'), name='one_participant', nulls_distinct=False),
+            model_name="participant",
+            constraint=models.UniqueConstraint(
+                fields=("session", "user", "token"), name="one_participant", nulls_distinct=False
+            ),
         ),
         migrations.AddConstraint(
-            model_name='timelineentry',
-            constraint=models.UniqueConstraint(fields=('session', 'cursor'), name='timeline_order'),
+            model_name="timelineentry",
+            constraint=models.UniqueConstraint(fields=("session", "cursor"), name="timeline_order"),
         ),
     ]

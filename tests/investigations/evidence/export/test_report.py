@@ -25,7 +25,10 @@ from investigations.sessions.models import InvestigationSession
 from sightline import wire
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
-HOSTILE = "</td><img src=x onerror=alert(1)> | `` ``` @everyone\n# heading [a](http://evil.example) \u202etxt.exe\x1b[31m"
+HOSTILE = (
+    "</td><img src=x onerror=alert(1)> | `` ``` @everyone\n# heading "
+    "[a](http://evil.example) \u202etxt.exe\x1b[31m"
+)
 
 
 @pytest.fixture
