@@ -494,7 +494,7 @@ def _metric(window: Window, metric: MetricLine, top: float) -> dict[str, object]
         "change_end": "" if metric.change is None else window.at(metric.change[1]),
         "change_label": metric.change_label,
         "latest": number(latest),
-        "latest_x": at(min(0.95, last_share + 0.004)),
+        "latest_x": at(min(0.97, last_share + 0.006)),
         "latest_y": _trim(top + _latest_y(drawn, latest)),
     }
 
@@ -526,11 +526,12 @@ def _span(window: Window, span: ProbeSpan, row: int, top: float) -> dict[str, ob
     y = top + 3.5 + PROBE_ROW * row
     placed = window.between(span.start, span.end)
     left = window.share(span.start)
+    late = left > 0.75  # its words stand before it, where there is room
     style = {"armed": "", "done": "done", "asked": "asked"}[span.state]
     tone = {"armed": "label-armed", "done": "ink-2", "asked": "label-waiting"}[span.state]
     return {
-        **placed, "y": y, "text_y": y + 11.5, "text_x": at(left + 0.004), "style": style, "tone": tone,
-        "name": span.name, "label": span.label, "url": span.url,
+        **placed, "y": y, "text_y": y + 11.5, "text_x": at(left + (-0.004 if late else 0.004)), "late": late,
+        "style": style, "tone": tone, "name": span.name, "label": span.label, "url": span.url,
     }  # fmt: skip
 
 

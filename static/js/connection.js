@@ -159,6 +159,7 @@ class LiveConnection extends HTMLElement {
 
   #swap(piece) {
     const target = piece.id && document.getElementById(piece.id);
+    if (piece.id && !target) return; // news of a row that is not painted
     if (target && inUse(target)) {
       this.#deferred.set(piece.id, piece.outerHTML);
       return;

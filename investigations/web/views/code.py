@@ -137,7 +137,7 @@ def _seen(by: Actor, session: InvestigationSession, probe: Probe) -> list[dict[s
             outcome = outcomes.get(capture.execution_id, "unknown")
             shown[outcome] = {
                 "outcome": outcome,
-                "text": f"{name} = {values.written(value) or value.type}",
+                "text": f"{name.rpartition('.')[2]} = {values.written(value) or value.type}",
                 "type": value.type,
                 "note": "",
             }
