@@ -57,7 +57,8 @@ def install(environment: Path, locks: list[str], python: str) -> None:
     print(f"Installing {' and '.join(locks)} into {environment.name} ...", flush=True)
     pip = [environment / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "install", "-qq"]
     files = [part for lock in locks for part in ("--requirement", FOLDER / f"{lock}.txt")]
-    subprocess.run([*pip, "--require-hashes", "--no-deps", *files], check=True)
+    # Not compiled here: that doubles the work, and Python compiles what is imported when it is.
+    subprocess.run([*pip, "--no-compile", "--require-hashes", "--no-deps", *files], check=True)
     ours = dict.fromkeys(project for lock in locks for project in OURS[lock])
     editable = [part for project in ours for part in ("--editable", ROOT / project)]
     if editable:
