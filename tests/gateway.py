@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 APPLICATION = "investigations.asgi:application"
-READY_WITHIN_S = 30
+READY_WITHIN_S = 90
 
 
 class GatewayProcess:
@@ -46,6 +46,7 @@ class GatewayProcess:
         deadline = time.monotonic() + READY_WITHIN_S
         while not _answers(self.port):
             if self._process.poll() is not None or time.monotonic() > deadline:
+                self.stop(signal.SIGKILL)
                 raise RuntimeError(f"the gateway did not start:\n{self.log}")
             time.sleep(0.05)
 
