@@ -43,7 +43,9 @@ _LONGEST_NAME = 200
 _MOST_FACTS = 4096
 
 NoneType: Final = type(None)
-TupleGetter: Final = type(collections.namedtuple("_Any", "field").field)  # type: ignore[misc]
+_AnyTuple = collections.namedtuple("_AnyTuple", "field")
+TupleGetter: Final[type] = type(vars(_AnyTuple)["field"])
+read_field: Final[Callable[[Any, object], Any]] = vars(TupleGetter)["__get__"]
 _GetSet = types.GetSetDescriptorType
 _Member = types.MemberDescriptorType
 read_getset: Final[Callable[[Any, object], Any]] = _GetSet.__get__
@@ -91,7 +93,7 @@ def plain_str(text: object) -> str:
     """An exact ``str`` with the characters of a ``str`` (or of an instance of a subclass); empty for anything else."""
     if type(text) is str:
         return text
-    return str.__str__(text) if is_one_of(str, mro_of(type(text))) else ""  # type: ignore[arg-type]
+    return str.__str__(text) if is_one_of(str, mro_of(type(text))) else ""
 
 
 def name_of(cls: type) -> str:
@@ -248,8 +250,8 @@ def instance_dict(value: object, facts: ClassFacts) -> dict[Any, Any] | None:
     """The real ``__dict__`` of ``value``, whatever its class calls ``__dict__``; None when it has none."""
     if facts.dict_at < 0:
         return None
-    found = namespace_of(mro_of(type(value))[facts.dict_at]).get("__dict__")
-    kind = type(found)
+    found: Any = namespace_of(mro_of(type(value))[facts.dict_at]).get("__dict__")
+    kind: type = type(found)
     if kind is _GetSet:
         fields = read_getset(found, value)
     elif kind is _Member:
@@ -362,9 +364,7 @@ def known_class(module: str, name: str) -> Any:
     return value if value is not MISSING and facts_of(type(value)).is_class else MISSING
 
 
-_module_dict: Final[Callable[[types.ModuleType], dict[str, Any]]] = types.ModuleType.__dict__[
-    "__dict__"
-].__get__
+_module_dict: Final[Callable[[types.ModuleType], dict[str, Any]]] = vars(types.ModuleType)["__dict__"].__get__
 
 
 class Unreadable(Exception):
@@ -414,15 +414,15 @@ def _read_descriptor(value: object, cls: type, attribute: Attribute, name: str) 
         fields = instance_dict(value, facts_of(cls))
         return MISSING if fields is None else field(fields, f"_{name}_")
     bases = mro_of(cls)
-    found = namespace_of(bases[attribute.at]).get(name) if attribute.at < len(bases) else None
-    kind = type(found)
+    found: Any = namespace_of(bases[attribute.at]).get(name) if attribute.at < len(bases) else None
+    kind: type = type(found)
     try:
         if kind is _Member:
             return read_member(found, value)
         if kind is _GetSet:
             return read_getset(found, value)
         if kind is TupleGetter:
-            return TupleGetter.__get__(found, value)
+            return read_field(found, value)
     except AttributeError:
         return MISSING
     raise Unreadable(_what_it_is(kind))
