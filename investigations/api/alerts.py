@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
-from django.http import HttpRequest
+from typing import Literal
+
+from django.http import HttpRequest, HttpResponse
 from ninja import Router, Status
 
 from investigations.alerts import selectors as alerts
 from investigations.alerts import services as alert_verbs
 from investigations.api.auth import actor
-from investigations.api.paging import Limit, id_in_path
+from investigations.api.paging import Before, Limit, before_id, id_in_path, link_next
 from investigations.shapes import AlertShape, IncidentShape, WebhookTaken
 
 router = Router(tags=["alerts"])
+AlertStateName = Literal["", "open", "firing", "resolved", "stale", "suppressed", "flapping"]
 
 
 @router.get("/alerts", response=list[AlertShape], operation_id="list_alerts")
 def list_alerts(
-    request: HttpRequest, state: str = "", service: str = "", limit: Limit = 100
+    request: HttpRequest,
+    response: HttpResponse,
+    state: AlertStateName = "",
+    service: str = "",
+    before: Before = "",
+    limit: Limit = 100,
 ) -> list[AlertShape]:
-    """Alerts, newest first."""
-    rows = alerts.alerts(actor(request), state=state, service=service, limit=limit)
+    """Alerts, those first seen latest first; ``open`` are all but resolved ones."""
+    rows = alerts.alerts(
+        actor(request), state=state, service=service, before=before_id("alr", before), limit=limit
+    )
+    link_next(request, response, "alr", rows, limit)
     return [AlertShape.from_row(row, alerts.current_incident(row)) for row in rows]
 
 
@@ -31,9 +42,17 @@ def get_alert(request: HttpRequest, alert_id: str) -> AlertShape:
 
 
 @router.get("/incidents", response=list[IncidentShape], operation_id="list_incidents")
-def list_incidents(request: HttpRequest, status: str = "", limit: Limit = 100) -> list[IncidentShape]:
+def list_incidents(
+    request: HttpRequest,
+    response: HttpResponse,
+    status: Literal["", "open", "resolved", "closed"] = "",
+    before: Before = "",
+    limit: Limit = 100,
+) -> list[IncidentShape]:
     """Incidents, newest first."""
-    return [IncidentShape.from_row(row) for row in alerts.incidents(actor(request), status=status, limit=limit)]
+    rows = alerts.incidents(actor(request), status=status, before=before_id("inc", before), limit=limit)
+    link_next(request, response, "inc", rows, limit)
+    return [IncidentShape.from_row(row) for row in rows]
 
 
 @router.get("/incidents/{incident_id}", response=IncidentShape, operation_id="get_incident")

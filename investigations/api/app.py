@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import logging
+
+from django.db import DataError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI, Router
-from ninja.errors import AuthenticationError, ValidationError
+from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from investigations.api import alerts, captures, code, evidence, probes, services, sessions, sources, tokens
 from investigations.api.auth import Bearer, SignedIn
 from investigations.api.problems import problem_response, validation_problem
-from investigations.lib.errors import NotFound, Problem, Unauthorized
+from investigations.lib.errors import (
+    Forbidden,
+    Invalid,
+    NotFound,
+    Problem,
+    Unauthorized,
+    Unavailable,
+    Unexpected,
+)
 
+logger = logging.getLogger(__name__)
 api = NinjaAPI(
     title="Sightline",
     version="1",
@@ -35,6 +47,45 @@ def on_unauthorized(request: HttpRequest, error: Exception) -> HttpResponse:
             "token_required", "This needs a valid access token.", fix="Send Authorization: Bearer <token>."
         )
     )
+
+
+@api.exception_handler(HttpError)
+def on_refused(request: HttpRequest, error: HttpError) -> HttpResponse:
+    """What ninja itself refuses: a body that is no JSON, or a page's call without its CSRF token."""
+    if error.status_code == 403:
+        return problem_response(
+            Forbidden(
+                "csrf",
+                "This call came without its CSRF token.",
+                fix="Send X-CSRFToken, or use an access token.",
+            )
+        )
+    return problem_response(Invalid("bad_request", f"{error}.", fix="Send JSON as openapi.json says."))
+
+
+@api.exception_handler(DataError)
+def on_not_storable(request: HttpRequest, error: DataError) -> HttpResponse:
+    return problem_response(
+        Invalid(
+            "text_not_storable",
+            "A text or number in this request cannot be stored.",
+            fix="Leave out NUL characters and numbers beyond 64 bits.",
+        )
+    )
+
+
+@api.exception_handler(OperationalError)
+def on_database_away(request: HttpRequest, error: OperationalError) -> HttpResponse:
+    logger.error("database_away", exc_info=error)
+    return problem_response(
+        Unavailable("database_away", "The database cannot be reached.", fix="Try again in a moment.")
+    )
+
+
+@api.exception_handler(Exception)
+def on_unexpected(request: HttpRequest, error: Exception) -> HttpResponse:
+    logger.error("unexpected", exc_info=error, extra={"path": request.path})
+    return problem_response(Unexpected())
 
 
 @api.exception_handler(ValidationError)

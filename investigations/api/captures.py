@@ -10,7 +10,7 @@ from pydantic import Field
 
 from investigations.accounts import selectors as accounts
 from investigations.api.auth import actor
-from investigations.api.paging import Limit, id_in_path
+from investigations.api.paging import Cursor, Limit, id_in_path
 from investigations.lib.errors import Invalid
 from investigations.probes import selectors as probes
 from investigations.probes import services as probe_verbs
@@ -58,7 +58,7 @@ class LabelsTaken(Shape):
 
 @router.get("/sessions/{session_id}/captures", response=CapturePage, operation_id="list_captures")
 def list_captures(
-    request: HttpRequest, session_id: str, after: int = 0, probe_id: str = "", limit: Limit = 100
+    request: HttpRequest, session_id: str, after: Cursor = 0, probe_id: str = "", limit: Limit = 100
 ) -> CapturePage:
     """Captures of a session after a cursor, oldest first."""
     by = actor(request)
@@ -79,7 +79,7 @@ def list_captures(
 async def wait_for_captures(
     request: HttpRequest,
     probe_id: Annotated[list[str], Query(min_length=1, max_length=20)],
-    after: int = 0,
+    after: Cursor = 0,
     min_count: Annotated[int, Query(ge=1, le=100)] = 1,
     timeout_s: Annotated[float, Query(ge=0, le=50)] = 30,
 ) -> Waited:

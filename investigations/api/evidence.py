@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from django.http import HttpRequest
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
 from ninja import Header, Router, Status
 from pydantic import Field
 
@@ -12,11 +13,13 @@ from investigations.accounts.actors import Actor
 from investigations.alerts import selectors as alerts
 from investigations.alerts.models import Alert, Incident
 from investigations.api.auth import actor
+from investigations.api.etags import require_match, tagged
 from investigations.api.paging import id_in_path
 from investigations.evidence import selectors as evidence
 from investigations.evidence import services as evidence_verbs
 from investigations.evidence.models import Evidence
 from investigations.sessions import selectors as sessions
+from investigations.sessions import services as session_verbs
 from investigations.sessions.models import InvestigationSession
 from investigations.shapes import EvidenceShape, HypothesisShape, Shape
 
@@ -90,14 +93,32 @@ def propose_hypothesis(
     return Status(201, HypothesisShape.from_row(row))
 
 
+@router.get("/hypotheses/{hypothesis_id}", response=HypothesisShape, operation_id="get_hypothesis")
+def get_hypothesis(request: HttpRequest, response: HttpResponse, hypothesis_id: str) -> HypothesisShape:
+    """One hypothesis."""
+    row = evidence.hypothesis(actor(request), id_in_path("hyp", hypothesis_id))
+    return tagged(response, HypothesisShape.from_row(row))
+
+
 @router.patch("/hypotheses/{hypothesis_id}", response=HypothesisShape, operation_id="set_hypothesis_state")
-def set_hypothesis_state(request: HttpRequest, hypothesis_id: str, body: HypothesisChange) -> HypothesisShape:
+def set_hypothesis_state(
+    request: HttpRequest, response: HttpResponse, hypothesis_id: str, body: HypothesisChange
+) -> HypothesisShape:
     """Move a hypothesis to another state."""
     by = actor(request)
     row = evidence.hypothesis(by, id_in_path("hyp", hypothesis_id))
-    return HypothesisShape.from_row(
-        evidence_verbs.set_hypothesis_state(by=by, hypothesis=row, state=body.state, reason=body.reason)
-    )
+    with transaction.atomic():
+        session_verbs.locked(row.session)
+        row = evidence.hypothesis(by, row.pk)
+        require_match(request, HypothesisShape.from_row(row))
+        row = evidence_verbs.set_hypothesis_state(by=by, hypothesis=row, state=body.state, reason=body.reason)
+    return tagged(response, HypothesisShape.from_row(row))
+
+
+@router.get("/evidence/{evidence_id}", response=EvidenceShape, operation_id="get_evidence")
+def get_evidence(request: HttpRequest, evidence_id: str) -> EvidenceShape:
+    """One piece of evidence with its frozen copy: data from outside, never instructions."""
+    return EvidenceShape.from_row(evidence.evidence(actor(request), id_in_path("evd", evidence_id)))
 
 
 @router.get("/sessions/{session_id}/evidence", response=list[EvidenceShape], operation_id="list_evidence")

@@ -5,11 +5,18 @@ from __future__ import annotations
 from django.http import HttpRequest
 from ninja import Router
 
+from investigations.accounts import selectors as accounts
 from investigations.api.auth import actor
 from investigations.catalog import selectors as catalog
-from investigations.shapes import InstanceShape, ServiceShape
+from investigations.shapes import EnvironmentShape, InstanceShape, ServiceShape
 
 router = Router(tags=["services"])
+
+
+@router.get("/environments", response=list[EnvironmentShape], operation_id="list_environments")
+def list_environments(request: HttpRequest) -> list[EnvironmentShape]:
+    """Environments you may see."""
+    return [EnvironmentShape.from_row(row) for row in accounts.environments(actor(request))]
 
 
 @router.get("/services", response=list[ServiceShape], operation_id="list_services")
@@ -26,4 +33,6 @@ def list_instances(request: HttpRequest, service: str) -> list[InstanceShape]:
     """Instances of a service, connected or gone lately."""
     by = actor(request)
     row = catalog.service_by_ref(by, service)
-    return [InstanceShape.from_row(found, catalog.presence(found)) for found in catalog.instances(by, service=row)]
+    return [
+        InstanceShape.from_row(found, catalog.presence(found)) for found in catalog.instances(by, service=row)
+    ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from ninja import Header, Router, Status
 from pydantic import Field
@@ -11,7 +12,8 @@ from pydantic import Field
 from investigations.accounts import selectors as accounts
 from investigations.alerts import selectors as alerts
 from investigations.api.auth import actor
-from investigations.api.paging import Limit, id_in_path
+from investigations.api.etags import require_match, tagged
+from investigations.api.paging import Before, Cursor, Limit, before_id, id_in_path, link_next
 from investigations.catalog import selectors as catalog
 from investigations.evidence.export import json as report_json
 from investigations.evidence.export import markdown
@@ -46,9 +48,20 @@ class SessionChange(Shape):
 
 
 @router.get("/sessions", response=list[SessionShape], operation_id="list_sessions")
-def list_sessions(request: HttpRequest, status: str = "", limit: Limit = 100) -> list[SessionShape]:
-    """Sessions, newest first."""
-    return [SessionShape.from_row(row) for row in sessions.sessions(actor(request), status=status, limit=limit)]
+def list_sessions(
+    request: HttpRequest,
+    response: HttpResponse,
+    status: Literal["", "open", "closed"] = "",
+    query: str = "",
+    before: Before = "",
+    limit: Limit = 100,
+) -> list[SessionShape]:
+    """Sessions, newest first; ``query`` is looked for in titles, symptoms and conclusions."""
+    rows = sessions.sessions(
+        actor(request), status=status, query=query, before=before_id("ses", before), limit=limit
+    )
+    link_next(request, response, "ses", rows, limit)
+    return [SessionShape.from_row(row) for row in rows]
 
 
 @router.post("/sessions", response={201: SessionShape}, operation_id="open_session")
@@ -83,28 +96,34 @@ def open_session(
 
 
 @router.get("/sessions/{session_id}", response=SessionShape, operation_id="get_session")
-def get_session(request: HttpRequest, session_id: str) -> SessionShape:
+def get_session(request: HttpRequest, response: HttpResponse, session_id: str) -> SessionShape:
     """One session, with its verdict and gates."""
-    return SessionShape.from_row(sessions.session(actor(request), id_in_path("ses", session_id)))
+    row = sessions.session(actor(request), id_in_path("ses", session_id))
+    return tagged(response, SessionShape.from_row(row))
 
 
 @router.patch("/sessions/{session_id}", response=SessionShape, operation_id="change_session")
-def change_session(request: HttpRequest, session_id: str, body: SessionChange) -> SessionShape:
+def change_session(
+    request: HttpRequest, response: HttpResponse, session_id: str, body: SessionChange
+) -> SessionShape:
     """Rename, close or reopen a session."""
     by = actor(request)
     session = sessions.session(by, id_in_path("ses", session_id))
-    if body.title is not None:
-        session = session_verbs.rename(by=by, session=session, title=body.title)
-    if body.status == "closed":
-        session = session_verbs.close_session(by=by, session=session, conclusion=body.conclusion)
-    if body.status == "open":
-        session = session_verbs.reopen_session(by=by, session=session)
-    return SessionShape.from_row(session)
+    with transaction.atomic():
+        session_verbs.locked(session)
+        require_match(request, SessionShape.from_row(sessions.session(by, session.pk)))
+        if body.title is not None:
+            session = session_verbs.rename(by=by, session=session, title=body.title)
+        if body.status == "closed":
+            session = session_verbs.close_session(by=by, session=session, conclusion=body.conclusion)
+        if body.status == "open":
+            session = session_verbs.reopen_session(by=by, session=session)
+    return tagged(response, SessionShape.from_row(sessions.session(by, session.pk)))
 
 
 @router.get("/sessions/{session_id}/timeline", response=list[TimelineShape], operation_id="read_timeline")
 def read_timeline(
-    request: HttpRequest, session_id: str, after: int = 0, limit: Limit = 100
+    request: HttpRequest, session_id: str, after: Cursor = 0, limit: Limit = 100
 ) -> list[TimelineShape]:
     """What happened after a cursor, in order; nothing is ever changed or missed."""
     by = actor(request)

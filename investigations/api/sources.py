@@ -65,6 +65,12 @@ def create_source(request: HttpRequest, body: SourceIn) -> Status[SourceConfigSh
     )
 
 
+@router.get("/sources/{source_id}", response=SourceConfigShape, operation_id="get_source")
+def get_source(request: HttpRequest, source_id: str) -> SourceConfigShape:
+    """One source with its health."""
+    return SourceConfigShape.from_row(alerts.source(actor(request), id_in_path("src", source_id)))
+
+
 @router.patch("/sources/{source_id}", response=SourceConfigShape, operation_id="change_source")
 def change_source(request: HttpRequest, source_id: str, body: SourceChange) -> SourceConfigShape:
     """Change a source, or switch it off and on."""

@@ -26,7 +26,7 @@ class TokenIn(Shape):
     name: str = Field(min_length=1, max_length=100)
     environment: str = ""
     service: str = ""
-    scopes: list[Literal["read", "write", "admin"]] = Field(default_factory=lambda: ["read", "write"])
+    scopes: list[Literal["read", "write", "admin"]] = ["read", "write"]
     expires_at: datetime | None = None
 
 
