@@ -178,7 +178,7 @@ def paged(answer: Answer, name: str, start: int) -> Answer:
     """
     rows = answer.get(name, [])
     cut = name in answer.get("truncated", {}).get("omitted", {})
-    if rows and "cursor" in rows[-1]:
+    if rows and isinstance(rows[-1], dict) and "cursor" in rows[-1]:
         return {**answer, "next_cursor": rows[-1]["cursor"]}
     more = cut or bool(answer.pop("more", False))
     coverage = answer.get("coverage")
