@@ -6,85 +6,20 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
 import tempfile
-import threading
 import time
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
-import psutil
 import pytest
 
-from investigations.lib.processes import ProcessStatus, read_processes
-from investigations.supervise.parts import HOST, free_port, is_free
+from investigations.supervise.parts import HOST, free_port
+from tests.walks.running import WAIT, Running, room_for_the_demo
 
 pytestmark = pytest.mark.walk
 
-ROOT = Path(__file__).parents[2]
-WAIT = 180.0  # seconds; a limit for a busy machine
 END_WITHIN = 10.0  # seconds; promised in the docs
-
-
-class Running:
-    """`manage.py up --demo` on a folder, as started from a terminal."""
-
-    def __init__(self, home: Path, port: int) -> None:
-        self.home, self.port, self.mark = home, port, uuid.uuid4().hex
-        given = ("DATABASE_URL", "REDIS_URL", "SIGHTLINE_", "DJANGO_")
-        env = {name: value for name, value in os.environ.items() if not name.startswith(given)}
-        self.process = subprocess.Popen(
-            [sys.executable, str(ROOT / "manage.py"), "up", "--demo", "--web", "2", "--port", str(port)],
-            env={**env, "SIGHTLINE_HOME": str(home), "WALK": self.mark, "PYTHONUNBUFFERED": "1"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        self.said: list[str] = []
-        threading.Thread(target=self._listen, daemon=True).start()
-
-    def _listen(self) -> None:
-        assert self.process.stdout is not None
-        self.said.extend(line.rstrip() for line in self.process.stdout)
-
-    def until_said(self, text: str) -> str:
-        """The first line that holds the text."""
-        self.until(lambda: any(text in line for line in self.said))
-        return next(line for line in self.said if text in line)
-
-    def until(self, condition: Callable[[], object]) -> None:
-        deadline = time.monotonic() + WAIT
-        while not condition():
-            assert self.process.poll() is None, "\n".join(self.said)
-            assert time.monotonic() < deadline, "\n".join(self.said)
-            time.sleep(0.1)
-
-    def status(self, name: str) -> ProcessStatus:
-        return next(status for status in read_processes(self.home) if status.name == name)
-
-    def get(self, path: str) -> httpx.Response:
-        return httpx.get(f"http://{HOST}:{self.port}{path}", timeout=WAIT)
-
-    def is_ready(self) -> bool:
-        try:
-            return self.get("/readyz").status_code == 200
-        except httpx.TransportError:
-            return False
-
-    def processes(self) -> list[psutil.Process]:
-        """Every process that this run started, however far below it."""
-        return [process for process in psutil.process_iter() if self._is_ours(process)]
-
-    def _is_ours(self, process: psutil.Process) -> bool:
-        try:
-            if process.status() == psutil.STATUS_ZOMBIE:
-                return False
-            return process.environ().get("WALK") == self.mark or str(self.home) in " ".join(process.cmdline())
-        except (psutil.NoSuchProcess, psutil.AccessDenied):
-            return False
 
 
 @pytest.fixture(scope="module")
@@ -95,21 +30,13 @@ def home() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def running(home: Path) -> Iterator[Running]:
-    started = Running(home, _room_for_the_demo())
+    started = Running(home, room_for_the_demo(), "--web", "2")
     try:
         started.until_said("Sightline is ready")
         yield started
     finally:
         started.process.send_signal(signal.SIGTERM)
         started.process.wait(timeout=30)
-
-
-def _room_for_the_demo() -> int:
-    """A free port with as many free ones after it as the demo has processes."""
-    while True:
-        port = free_port()
-        if port < 65000 and all(is_free(port + place) for place in range(1, 9)):
-            return port
 
 
 def test_it_says_what_a_person_needs(running: Running) -> None:
