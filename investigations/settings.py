@@ -154,4 +154,6 @@ MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 from investigations.lib.logs import logging_config  # noqa: E402  (needs nothing above, kept beside its use)
 
 LOGGING_CONFIG = "investigations.lib.logs.configure"
-LOGGING = logging_config(level=env.str("SIGHTLINE_LOG_LEVEL", default="INFO"), human=env.bool("SIGHTLINE_LOG_HUMAN", default=False))
+LOGGING = logging_config(
+    level=env.str("SIGHTLINE_LOG_LEVEL", default="INFO"), human=env.bool("SIGHTLINE_LOG_HUMAN", default=False)
+)

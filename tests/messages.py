@@ -67,8 +67,9 @@ def messages() -> list[Message]:
 def page() -> str:
     """The page about all of them."""
     parts = [INTRODUCTION]
+    everything = messages()
     for kind, head in HEADS.items():
-        rows = [message for message in messages() if message.kind == kind]
+        rows = [message for message in everything if message.kind == kind]
         lines = [f"| `{row.slug}` | {_cell(row.sentence)} | {_cell(row.fix)} |" for row in rows]
         parts.append(
             "\n".join([f"## {head}\n", "| Slug | It says | What to do |", "|---|---|---|", *lines, ""])

@@ -1,6 +1,7 @@
 """Mutual proof of one sensor token, and the signature of probe sets, without the token ever crossing.
 
-The construction is SCRAM's (RFC 5802 section 3) over SHA-256, without the password stretching: a token is 256 random bits.
+The construction is SCRAM's (RFC 5802 section 3) over SHA-256, without the password stretching: a token is 256
+random bits.
 The server keeps `Keys` derived from the token, never the token; reading its table lets nobody pose as a sensor.
 """
 

@@ -74,21 +74,22 @@ class Value(Struct, omit_defaults=True, gc=False, rename=_SHORT):
     """One captured value, cut to limits and redacted: a tree of these is what a snapshot holds for a name.
 
     ``type`` is the exact type: a bare name for builtins (``str``), ``module.QualName`` otherwise. A scalar carries
-    ``value`` (an int beyond 64 bits as its decimal digits, bytes as one character a byte, Latin-1); a sequence or set carries
-    ``items``, a mapping ``entries``, an object ``fields``. ``size`` is the true length, however much was kept.
+    ``value`` (an int beyond 64 bits as its decimal digits, bytes as one character a byte, Latin-1); a sequence or set
+    carries     ``items``, a mapping ``entries``, an object ``fields``. ``size`` is the true length, however much was kept.
     """
 
     type: str
-    value: bool | int | float | str | None | UnsetType = UNSET
+    value: bool | int | float | str | UnsetType | None = UNSET
     size: int | None = None
     items: list[Value] | None = None
     entries: list[tuple[Value, Value]] | None = None
     fields: dict[str, Value] | None = None
     cut: str | None = None
-    """Why this is not the whole value: ``depth``, ``items 50 of 9000``, ``fields 40 of 80``, ``length``, ``deadline``, ``bytes``,
-    ``cycle``, ``changed`` (resized while read), ``unset``, ``opaque`` (reading it would run code)."""
+    """Why this is not the whole value: ``depth``, ``items 50 of 9000``, ``fields 40 of 80``, ``length``,
+    ``deadline``, ``bytes``, ``cycle``, ``changed`` (resized while read), ``unset``, ``opaque`` (reading it would run code)."""
     redacted: str | None = None
-    """The rule that withheld it, as ``name: password``; ``value`` is then absent and ``hash`` tells equal from unequal."""
+    """The rule that withheld it, as ``name: password``; ``value`` is absent and ``hash`` tells equal from
+    unequal."""
     hash: bytes | None = None
     note: str | None = None
     """What a well-known type says of itself without running code: an enum's member name, an array's dtype and shape."""
@@ -110,7 +111,7 @@ class Frame(Struct, omit_defaults=True, gc=False):
 
 
 class Expression(Struct):
-    """An expression of the safe language: its text for people, its checked tree for sensors (see wire.md, Expressions)."""
+    """An expression of the safe language: its text for people, its checked tree for sensors (see wire.md)."""
 
     text: str
     tree: list[Any]
@@ -125,7 +126,7 @@ class Watch(Struct, omit_defaults=True):
 
 
 class Limits(Struct, omit_defaults=True):
-    """How much one capture may hold. Lengths in characters or elements, ``bytes`` encoded, ``deadline_ms`` wall time."""
+    """How much one capture may hold. Lengths in characters or elements, ``bytes`` encoded."""
 
     depth: int = 4
     items: int = 50
@@ -202,7 +203,7 @@ class ProbeStatus(Struct, omit_defaults=True):
 
 
 class ProbeCounters(Struct, omit_defaults=True):
-    """What became of a probe's hits on this instance, counted since ``since`` (wall clock, ns). Never resets to less."""
+    """What became of a probe's hits on this instance, counted since ``since`` (wall clock, ns); never less than before."""
 
     probe_id: str
     since: int
@@ -327,7 +328,7 @@ class Outcomes(Struct, tag="outcomes"):
 
 
 class Heartbeat(Struct, tag="heartbeat", omit_defaults=True):
-    """Every ``Welcome.heartbeat_s``: counters, drops and the sensor's own cost. All counts since the process started."""
+    """Every ``Welcome.heartbeat_s``: counters, drops, the sensor's own cost. Counts since the process started."""
 
     at: int
     mono: int
@@ -422,7 +423,7 @@ class HeartbeatAck(Struct, tag="heartbeat_ack"):
 
 
 class Request(Struct, tag="request", omit_defaults=True):
-    """A read-only question: a file's ``source`` with outline and lines, the ``files`` of its roots, or the ``doctor``."""
+    """A read-only question: a file's ``source``, the ``files`` of its roots, or what the ``doctor`` says."""
 
     id: int
     ask: Ask
