@@ -548,7 +548,13 @@ def _bars(
         if each.unknown:
             tall = 18 * each.unknown / most
             bars.append(
-                {"x": x, "width": width, "y": _trim(top + 24 - up - tall), "height": _trim(tall), "style": "open"}
+                {
+                    "x": x,
+                    "width": width,
+                    "y": _trim(top + 24 - up - tall),
+                    "height": _trim(tall),
+                    "style": "open",
+                }
             )
         if each.passing:
             bars.append(

@@ -85,7 +85,11 @@ def _facts(row: Capture, body: wire.Capture, outcome: str, session: Investigatio
         "instance": Instance.objects.filter(pk=row.instance_id).select_related("service").first(),
         "watches": values.tree(body.watches or {}),
         "frames": [
-            {"frame": frame, "nodes": None if frame.variables is None else values.tree(frame.variables)}
+            {
+                "frame": frame,
+                "file": "/".join(frame.file.split("/")[-2:]),
+                "nodes": None if frame.variables is None else values.tree(frame.variables),
+            }
             for frame in body.frames or []
         ],
         "short": show("cap", row.id)[-6:],
