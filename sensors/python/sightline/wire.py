@@ -75,7 +75,7 @@ class Value(Struct, omit_defaults=True, gc=False, rename=_SHORT):
 
     ``type`` is the exact type: a bare name for builtins (``str``), ``module.QualName`` otherwise. A scalar carries
     ``value`` (an int beyond 64 bits as its decimal digits, bytes as one character a byte, Latin-1); a sequence or set
-    carries     ``items``, a mapping ``entries``, an object ``fields``. ``size`` is the true length, however much was kept.
+    carries ``items``, a mapping ``entries``, an object ``fields``. ``size`` is the true length, whatever was kept.
     """
 
     type: str
@@ -86,7 +86,8 @@ class Value(Struct, omit_defaults=True, gc=False, rename=_SHORT):
     fields: dict[str, Value] | None = None
     cut: str | None = None
     """Why this is not the whole value: ``depth``, ``items 50 of 9000``, ``fields 40 of 80``, ``length``,
-    ``deadline``, ``bytes``, ``cycle``, ``changed`` (resized while read), ``unset``, ``opaque`` (reading it would run code)."""
+    ``deadline``, ``bytes``, ``cycle``, ``changed`` (resized while read), ``unset``,
+    ``opaque`` (reading it would run code)."""
     redacted: str | None = None
     """The rule that withheld it, as ``name: password``; ``value`` is absent and ``hash`` tells equal from
     unequal."""
@@ -203,7 +204,7 @@ class ProbeStatus(Struct, omit_defaults=True):
 
 
 class ProbeCounters(Struct, omit_defaults=True):
-    """What became of a probe's hits on this instance, counted since ``since`` (wall clock, ns); never less than before."""
+    """What became of a probe's hits on this instance, since ``since`` (wall clock, ns); never less than before."""
 
     probe_id: str
     since: int
