@@ -1,0 +1,234 @@
+"""Every yes-or-no question that columns answer, as three-valued truths over the rows of a `Table`.
+
+Which questions are asked depends on the values alone and never on how executions turned out: only then do
+tests keep their promise. Quantiles and the most frequent values are therefore those of failing and passing
+rows together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import numpy.typing as npt
+
+from investigations.analysis.features import ABSENT, TRAITS, UNKNOWN, Column, Table
+
+Bools = npt.NDArray[np.bool_]
+
+KINDS = (
+    "type",
+    "absent",
+    "none",
+    "empty",
+    "order",
+    "shape",
+    "trait",
+    "truth",
+    "value",
+    "sign",
+    "numbers",
+    "sizes",
+    "equal",
+    "less",
+    "fact",
+    "bin",
+    "length",
+    "distribution",
+    "both",
+)
+"""What a predicate is about, the plainest first."""
+
+_CONTRACT = frozenset({"type", "absent", "none", "empty", "order", "shape", "trait"})
+_CONTENT = frozenset({"truth", "value", "sign", "numbers", "sizes"})
+_QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
+
+
+@dataclass(frozen=True, slots=True)
+class Predicate:
+    """A question: what it reads when it holds, when it does not, and where its path stands among all."""
+
+    text: str
+    negated: str
+    kind: str
+    paths: tuple[str, ...]
+    place: int
+
+    @property
+    def plainness(self) -> tuple[int, int, int, str]:
+        """Sorts: broken contracts before contents before relations, upstream paths first, then the plainer
+        kind.
+        """
+        tier = 0 if self.kind in _CONTRACT else 1 if self.kind in _CONTENT else 2 + len(self.paths)
+        return (tier, self.place, KINDS.index(self.kind), self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Predicates with their truths and whether that is known: boolean arrays of shape (predicates, rows)."""
+
+    predicates: tuple[Predicate, ...]
+    truth: Bools
+    known: Bools
+
+
+@dataclass(slots=True)
+class _Asked:
+    column: Column
+    place: int
+    predicates: list[Predicate]
+    truth: list[Bools]
+    known: list[Bools]
+
+    def ask(self, kind: str, text: str, negated: str, truth: Bools, known: Bools) -> None:
+        truth = truth & known
+        if truth.any() and (known & ~truth).any():
+            self.predicates.append(Predicate(text, negated, kind, (self.column.path,), self.place))
+            self.truth.append(truth)
+            self.known.append(known)
+
+    def block(self) -> Block | None:
+        if not self.predicates:
+            return None
+        return Block(tuple(self.predicates), np.stack(self.truth), np.stack(self.known))
+
+
+def about_columns(table: Table) -> Iterator[Block]:
+    """Questions about one path each, a block for each column that has any."""
+    for place, column in enumerate(table.columns):
+        asked = _Asked(column, place, [], [], [])
+        if column.is_fact:
+            _ask_values(asked, "fact")
+        else:
+            _ask_kinds(asked)
+            _ask_truth_and_size(asked)
+            _ask_text(asked)
+            _ask_values(asked, "value")
+            _ask_numbers(asked)
+        block = asked.block()
+        if block is not None:
+            yield block
+
+
+def _ask_kinds(asked: _Asked) -> None:
+    column, path = asked.column, asked.column.path
+    seen = column.kinds != UNKNOWN
+    present = column.kinds >= 0
+    asked.ask("absent", f"{path} is absent", f"{path} is present", column.kinds == ABSENT, seen)
+    or_none = len(column.type_names) == 2 and "NoneType" in column.type_names
+    for code, name in enumerate(column.type_names):
+        holds = column.kinds == code
+        if name == "NoneType":
+            asked.ask("none", f"{path} is None", f"{path} is not None", holds, present)
+        elif not or_none:
+            asked.ask("type", f"type({path}) is {name}", f"type({path}) is not {name}", holds, present)
+
+
+def _ask_truth_and_size(asked: _Asked) -> None:
+    column, path = asked.column, asked.column.path
+    known = column.truths >= 0
+    if path.startswith(("sorted(", "unique(")):
+        asked.ask("order", f"not {path}", path, column.truths == 0, known)
+        return
+    asked.ask("truth", f"bool({path}) is False", f"bool({path}) is True", column.truths == 0, known)
+    sized = ~np.isnan(column.sizes)
+    asked.ask("empty", f"len({path}) == 0", f"len({path}) > 0", column.sizes == 0, sized)
+    _ask_steps(asked, "length", f"len({path})", column.sizes)
+
+
+def _ask_text(asked: _Asked) -> None:
+    column, path = asked.column, asked.column.path
+    known = column.shapes != UNKNOWN
+    for code, name in enumerate(column.shape_names):
+        asked.ask(
+            "shape",
+            f"{path} looks like {name}",
+            f"{path} does not look like {name}",
+            column.shapes == code,
+            known,
+        )
+    for bit, name in enumerate(TRAITS):
+        holds = (column.traits >> bit) & 1 == 1
+        asked.ask("trait", f"{path} is {name}", f"{path} is not {name}", holds, column.traits >= 0)
+
+
+def _ask_values(asked: _Asked, kind: str) -> None:
+    column, path = asked.column, asked.column.path
+    known = column.identities != 0
+    if path.startswith("keys("):
+        kind = "type"
+    for identity, label in column.top:
+        shown = label if len(label) <= 60 else f"{label[:57]}…"
+        asked.ask(kind, f"{path} == {shown}", f"{path} != {shown}", column.identities == identity, known)
+
+
+def _ask_numbers(asked: _Asked) -> None:
+    column, path = asked.column, asked.column.path
+    known = ~np.isnan(column.numbers)
+    if not known.any() or column.is_time:
+        return
+    asked.ask("sign", f"{path} < 0", f"{path} >= 0", column.numbers < 0, known)
+    asked.ask("sign", f"{path} == 0", f"{path} != 0", column.numbers == 0, known)
+    whole = np.mod(np.where(known, column.numbers, 0.0), 1.0) == 0
+    asked.ask("bin", f"{path} has a fraction", f"{path} is whole", ~whole, known)
+    _ask_steps(asked, "bin", path, column.numbers)
+
+
+def _ask_steps(asked: _Asked, kind: str, text: str, numbers: npt.NDArray[np.float64]) -> None:
+    known = ~np.isnan(numbers)
+    if not known.any():
+        return
+    steps = np.unique(np.quantile(numbers[known], _QUANTILES, method="lower"))
+    for step in steps:
+        asked.ask(kind, f"{text} > {step:g}", f"{text} <= {step:g}", numbers > step, known)
+
+
+# ---------------------------------------------------------------- relations
+
+
+def about_pairs(table: Table, most: int) -> Iterator[Block]:
+    """Equality and order between paths of like type: at most ``most`` pairs, nearest paths first."""
+    places = [(place, each) for place, each in enumerate(table.columns) if _can_pair(each)]
+    pairs = sorted(
+        (right - left, left, right)
+        for (left, one), (right, other) in combinations(places, 2)
+        if _alike(one, other)
+    )
+    for _, left, right in pairs[:most]:
+        block = _pair(table.columns[left], table.columns[right], left)
+        if block is not None:
+            yield block
+
+
+def _can_pair(column: Column) -> bool:
+    return not column.is_fact and "(" not in column.path and bool((column.identities != 0).any())
+
+
+def _alike(one: Column, other: Column) -> bool:
+    both_numbers = not (np.isnan(one.numbers).all() or np.isnan(other.numbers).all())
+    return (both_numbers and one.is_time == other.is_time) or set(one.type_names) & set(other.type_names) == {
+        "str"
+    }
+
+
+def _pair(one: Column, other: Column, place: int) -> Block | None:
+    asked = _Asked(one, place, [], [], [])
+    ordered = ~(np.isnan(one.numbers) | np.isnan(other.numbers))
+    named = (one.identities != 0) & (other.identities != 0)
+    equal = np.where(ordered, one.numbers == other.numbers, one.identities == other.identities)
+    left, right = one.path, other.path
+    asked.ask("equal", f"{left} == {right}", f"{left} != {right}", equal, ordered | named)
+    asked.ask("less", f"{left} < {right}", f"{left} >= {right}", one.numbers < other.numbers, ordered)
+    asked.ask("less", f"{left} > {right}", f"{left} <= {right}", one.numbers > other.numbers, ordered)
+    block = asked.block()
+    return (
+        None if block is None else Block(_with_paths(block.predicates, left, right), block.truth, block.known)
+    )
+
+
+def _with_paths(predicates: Sequence[Predicate], left: str, right: str) -> tuple[Predicate, ...]:
+    return tuple(
+        Predicate(each.text, each.negated, each.kind, (left, right), each.place) for each in predicates
+    )
