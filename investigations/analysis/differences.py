@@ -1,0 +1,542 @@
+"""What tells failing executions from passing ones, how surely, in sentences: no model, the same bytes for the
+same input.
+
+Every predicate is tested (Fisher or G for yes-or-no, Mann-Whitney and Kolmogorov-Smirnov for numbers),
+candidates that split the rows alike are one candidate, and Benjamini-Hochberg is over all of them. Ranked are
+first how far a difference separates (in tenths), then what is plainer and further upstream: among perfect
+splits a broken type explains more than its echoes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from investigations.analysis import significance
+from investigations.analysis.features import Table
+from investigations.analysis.predicates import Block, Predicate, about_columns, about_pairs
+from investigations.analysis.significance import Interval, Ranked
+
+Bools = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+LEVEL = 0.05
+MOST_SHOWN = 20
+MOST_PAIRS = 2_000
+POOL = 60
+"""Splits whose combinations of two are tried; chosen by plainness, never by outcome."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One way in which failing and passing differ.
+
+    ``holds_failing`` of ``known_failing`` are counts of rows (for numbers: rows with a number); ``medians``
+    are those of failing and passing, for numbers. ``support`` is the share of all failing rows where it
+    holds, ``coverage`` the share of all rows where that is known. ``same_as`` are other predicates that split
+    the rows just so; ``also`` weaker ones about the same path.
+    """
+
+    predicate: str
+    paths: tuple[str, ...]
+    kind: str
+    test: str
+    holds_failing: int
+    known_failing: int
+    holds_passing: int
+    known_passing: int
+    effect: Interval
+    separation: float
+    support: float
+    coverage: float
+    p: float
+    q: float
+    restates: bool
+    same_as: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
+    medians: tuple[float, float] | None = None
+    sentence: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Needed:
+    """How many more captures a perfect split would need to count: of failing alone, or of passing alone; -1:
+    never.
+    """
+
+    failing: int
+    passing: int
+    candidates: int
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The answer: differences that hold at ``level``, the best that do not, and what more captures would
+    bring.
+    """
+
+    failing: int
+    passing: int
+    level: float
+    candidates: int
+    coverage: float
+    differences: tuple[Difference, ...]
+    doubtful: tuple[Difference, ...]
+    restating: tuple[Difference, ...]
+    needed: Needed
+    sentence: str
+
+
+def compare(
+    table: Table,
+    failing: npt.ArrayLike,
+    *,
+    label_paths: Collection[str] = (),
+    level: float = LEVEL,
+    most: int = MOST_SHOWN,
+) -> Comparison:
+    """Compares the rows of ``failing`` (booleans, one a row) with all others.
+
+    ``label_paths`` are those the outcome was read from: what is about them restates the label, and is told
+    apart.
+    """
+    labels = np.asarray(failing, dtype=np.bool_)
+    if labels.shape != (table.rows,):
+        raise ValueError(f"There are {table.rows} rows, and {labels.shape} labels.")
+    f, s = int(labels.sum()), int((~labels).sum())
+    if not (f and s and table.columns):
+        return _nothing_to_compare(f, s, level)
+    candidates = _Candidates(table, labels, frozenset(label_paths))
+    found, tested = candidates.judged(level)
+    found = _with_combinations(found, candidates, level)
+    tested = tested or len(found)
+    needed = _needed(f, s, tested, level)
+    kept = _folded_by_path([each for each in found if each.q < level and not each.restates])
+    doubtful = [each for each in found if each.q >= level and each.separation >= 0.5 and not each.restates]
+    return Comparison(
+        failing=f,
+        passing=s,
+        level=level,
+        candidates=tested,
+        coverage=_coverage(table),
+        differences=tuple(kept[:most]),
+        doubtful=tuple(_folded_by_path(doubtful)[:5]),
+        restating=tuple([each for each in found if each.q < level and each.restates][:5]),
+        needed=needed,
+        sentence=_summary(kept, f, s, tested, needed),
+    )
+
+
+# ---------------------------------------------------------------- candidates
+
+
+@dataclass(slots=True)
+class _Split:
+    """Predicates that split the rows alike. ``flips`` says which of them read the other way round."""
+
+    members: list[tuple[Predicate, bool]]
+    truth: bytes
+    known: bytes
+    counts: tuple[int, int, int, int]
+
+    @property
+    def chief(self) -> tuple[Predicate, bool]:
+        return min(self.members, key=lambda each: each[0].plainness)
+
+
+@dataclass(slots=True)
+class _Numbers:
+    """A column's numbers (or sizes) in failing and passing rows, and others of the very same order."""
+
+    predicates: list[Predicate]
+    ranked: Ranked
+    counts: tuple[int, int]
+    medians: tuple[float, float]
+    is_time: bool
+
+
+@dataclass(slots=True)
+class _Candidates:
+    """All splits and number columns of a table, each once."""
+
+    table: Table
+    labels: Bools
+    label_paths: frozenset[str]
+    splits: list[_Split] = field(default_factory=list)
+    numbers: list[_Numbers] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        folded: dict[bytes, _Split] = {}
+        for block in self._blocks():
+            self._fold(block, folded)
+        self.splits = sorted(folded.values(), key=lambda split: split.chief[0].plainness)
+        self.numbers = list(self._number_columns())
+
+    def _blocks(self) -> Iterator[Block]:
+        yield from about_columns(self.table)
+        yield from about_pairs(self.table, MOST_PAIRS)
+
+    def _fold(self, block: Block, folded: dict[bytes, _Split]) -> None:
+        rows = np.arange(len(block.predicates))
+        flips = block.truth[rows, block.known.argmax(axis=1)]
+        truth = (block.truth ^ flips[:, None]) & block.known
+        packed, known = np.packbits(truth, axis=1), np.packbits(block.known, axis=1)
+        counts = np.stack(
+            [
+                np.count_nonzero(array[:, side], axis=1)
+                for side in (self.labels, ~self.labels)
+                for array in (truth, block.known)
+            ],
+            axis=1,
+        )
+        for row, predicate in enumerate(block.predicates):
+            key = hashlib.blake2b(packed[row].tobytes() + known[row].tobytes(), digest_size=16).digest()
+            split = folded.get(key)
+            if split is None:
+                a, f, b, s = map(int, counts[row])
+                folded[key] = split = _Split([], packed[row].tobytes(), known[row].tobytes(), (a, f, b, s))
+            split.members.append((predicate, bool(flips[row])))
+
+    def _number_columns(self) -> Iterator[_Numbers]:
+        folded: dict[bytes, _Numbers] = {}
+        for place, column in enumerate(self.table.columns):
+            for kind, text, values in (
+                ("numbers", column.path, column.numbers),
+                ("sizes", f"len({column.path})", column.sizes),
+            ):
+                known = ~np.isnan(values)
+                f, s = int((known & self.labels).sum()), int((known & ~self.labels).sum())
+                if not (f and s) or (values[known] == values[known][0]).all():
+                    continue
+                predicate = Predicate(text, text, kind, (column.path,), place)
+                key = _order_key(values, known)
+                if key in folded:
+                    folded[key].predicates.append(predicate)
+                    continue
+                failing, passing = values[known & self.labels], values[known & ~self.labels]
+                folded[key] = _Numbers(
+                    [predicate],
+                    significance.compare_numbers(failing, passing),
+                    (f, s),
+                    (significance.median(failing), significance.median(passing)),
+                    column.is_time and kind == "numbers",
+                )
+        yield from folded.values()
+
+    def judged(self, level: float) -> tuple[list[Difference], int]:
+        """Every candidate as a difference, ranked, and how many candidates the q-values are for."""
+        counts = np.array([split.counts for split in self.splits], dtype=np.int64).reshape(-1, 4)
+        a, f, b, s = counts.T
+        split_p, exact = significance.exact_or_g(a, f, b, s)
+        rank_p = [each.ranked.rank_p for each in self.numbers]
+        distance_p = [each.ranked.distance_p for each in self.numbers]
+        p = np.concatenate([split_p, rank_p, distance_p])
+        of_numbers = np.array([each.counts for each in self.numbers], dtype=np.int64).reshape(-1, 2)
+        clearest = significance.smallest_attainable(of_numbers[:, 0], of_numbers[:, 0], of_numbers[:, 1])
+        smallest = np.concatenate([significance.smallest_attainable(a + b, f, s), clearest, clearest])
+        q, tested = significance.false_discovery(p, smallest, level)
+        found = [
+            self._of_split(split, "fisher" if exact[at] else "g", float(p[at]), float(q[at]))
+            for at, split in enumerate(self.splits)
+        ]
+        for at, each in enumerate(self.numbers, start=len(self.splits)):
+            later = at + len(self.numbers)
+            found.append(self._of_numbers(each, "mann_whitney", float(p[at]), float(q[at])))
+            found.append(self._of_numbers(each, "kolmogorov_smirnov", float(p[later]), float(q[later])))
+        return [each for _, each in sorted(found, key=lambda pair: _rank(pair[0], pair[1], level))], tested
+
+    def _of_split(self, split: _Split, test: str, p: float, q: float) -> tuple[Predicate, Difference]:
+        a, f, b, s = split.counts
+        more_often = a * s >= b * f
+        if not more_often:
+            a, b = f - a, s - b
+        (chief, flipped), *others = sorted(
+            split.members, key=lambda each: _plainest_first(each[0], more_often != each[1])
+        )
+        difference = Difference(
+            predicate=_reads(chief, more_often != flipped),
+            paths=chief.paths,
+            kind=chief.kind,
+            test=test,
+            holds_failing=a,
+            known_failing=f,
+            holds_passing=b,
+            known_passing=s,
+            effect=significance.risk_ratio(a, f, b, s)
+            if f and s
+            else Interval("risk_ratio", 1.0, 0.0, math.inf),
+            separation=abs(a / f - b / s) if f and s else 0.0,
+            support=a / int(self.labels.sum()),
+            coverage=(f + s) / self.table.rows,
+            p=p,
+            q=q,
+            restates=self._restates(each for each, _ in split.members),
+            same_as=tuple(_reads(each, more_often != flip) for each, flip in others),
+        )
+        return chief, _spoken(difference)
+
+    def _of_numbers(self, each: _Numbers, test: str, p: float, q: float) -> tuple[Predicate, Difference]:
+        chief = min(each.predicates, key=lambda predicate: predicate.plainness)
+        by_rank = test == "mann_whitney"
+        direction = "larger" if each.ranked.delta.estimate > 0 else "smaller"
+        if each.is_time:
+            direction = "later" if each.ranked.delta.estimate > 0 else "earlier"
+        reads = f"{chief.text} is {direction}" if by_rank else f"{chief.text} is distributed otherwise"
+        f, s = each.counts
+        kind = chief.kind if by_rank else "distribution"
+        difference = Difference(
+            predicate=reads,
+            paths=chief.paths,
+            kind=kind,
+            test=test,
+            holds_failing=f,
+            known_failing=f,
+            holds_passing=s,
+            known_passing=s,
+            effect=each.ranked.delta,
+            separation=abs(each.ranked.delta.estimate) if by_rank else each.ranked.distance,
+            support=f / int(self.labels.sum()),
+            coverage=(f + s) / self.table.rows,
+            p=p,
+            q=q,
+            restates=self._restates(each.predicates),
+            same_as=tuple(sorted(other.text for other in each.predicates if other is not chief)),
+            medians=each.medians,
+        )
+        return Predicate(chief.text, chief.text, kind, chief.paths, chief.place), _spoken(difference)
+
+    def _restates(self, predicates: Iterable[Predicate]) -> bool:
+        return any(path in self.label_paths for each in predicates for path in each.paths)
+
+
+def _plainest_first(predicate: Predicate, holds: bool) -> tuple[object, ...]:
+    """Of equally plain ones, what says what a value is comes before what it is not."""
+    *rank, text = predicate.plainness
+    return (*rank, not holds, text)
+
+
+def _order_key(values: Floats, known: Bools) -> bytes:
+    """The same for columns that order the rows alike, or just the other way round."""
+    _, places = np.unique(values[known], return_inverse=True)
+    places = places.reshape(-1).astype(np.int32)
+    turned = places.max() - places
+    either = min(places.tobytes(), turned.astype(np.int32).tobytes())
+    return hashlib.blake2b(either + known.tobytes(), digest_size=16).digest()
+
+
+def _rank(predicate: Predicate, difference: Difference, level: float) -> tuple[object, ...]:
+    return (difference.q >= level, _tenth(difference.separation), predicate.plainness, difference.predicate)
+
+
+def _tenth(separation: float) -> int:
+    """0 for a clean split, 10 for none."""
+    return math.floor((1 - separation) * 10 + 1e-9)
+
+
+def _folded_by_path(ranked: Sequence[Difference]) -> list[Difference]:
+    """The best of each path, with the others about the same path in its ``also``."""
+    first: dict[tuple[str, ...], int] = {}
+    kept: list[Difference] = []
+    also: list[list[str]] = []
+    for each in ranked:
+        at = first.get(each.paths)
+        if at is None:
+            first[each.paths] = len(kept)
+            kept.append(each)
+            also.append([])
+        else:
+            also[at].append(each.predicate)
+    return [_replace(each, also=tuple(more[:5])) for each, more in zip(kept, also, strict=True)]
+
+
+# ---------------------------------------------------------------- combinations
+
+
+def _with_combinations(found: list[Difference], candidates: _Candidates, level: float) -> list[Difference]:
+    """Two predicates at once, where no single one comes near explaining the failures; Bonferroni over all
+    pairs tried.
+    """
+    if any(each.q < level and each.separation >= 0.95 for each in found):
+        return found
+    pool = [split for split in candidates.splits if len(split.chief[0].paths) == 1][:POOL]
+    combined = [] if len(pool) < 2 else list(_combined(pool, candidates, level))
+    return sorted([*combined, *found], key=lambda each: (each.q >= level, _tenth(each.separation)))
+
+
+def _combined(pool: Sequence[_Split], candidates: _Candidates, level: float) -> Iterator[Difference]:
+    rows, labels = candidates.table.rows, candidates.labels
+    known = _unpacked([split.known for split in pool], rows)
+    truth = _unpacked([split.truth for split in pool], rows)
+    holds = np.concatenate([truth, ~truth & known])
+    fails = np.concatenate([~truth & known, truth])
+    sides = [np.where(side, 1.0, 0.0) for side in (labels, ~labels)]
+    true = [(holds * side) @ holds.T for side in sides]
+    false = [_either(fails, side) for side in sides]
+    first, second = np.triu_indices(len(holds), k=1)
+    apart = first % len(pool) != second % len(pool)
+    first, second = first[apart], second[apart]
+    a, b = (each[first, second].astype(np.int64) for each in true)
+    f, s = (one[first, second].astype(np.int64) + other for one, other in zip(false, (a, b), strict=True))
+    tried = len(a)
+    worth = np.flatnonzero((f > 0) & (s > 0) & (a * np.maximum(s, 1) > b * np.maximum(f, 1)))
+    p, _ = significance.exact_or_g(a[worth], f[worth], b[worth], s[worth])
+    margins = np.array([split.counts for split in pool], dtype=np.int64).T
+    singles, _ = significance.exact_or_g(*margins)
+    better = p * 20 < np.minimum(singles[first[worth] % len(pool)], singles[second[worth] % len(pool)])
+    order = np.argsort(p[better], kind="stable")[:3]
+    for at in np.flatnonzero(better)[order]:
+        q = min(1.0, float(p[at]) * tried * 2)
+        if q < level:
+            pair = worth[at]
+            yield _combination(
+                pool,
+                int(first[pair]),
+                int(second[pair]),
+                (a, f, b, s),
+                int(pair),
+                float(p[at]),
+                q,
+                candidates,
+            )
+
+
+def _either(fails: Bools, side: Floats) -> Floats:
+    """Rows where at least one of two is known to fail: so is their conjunction, whatever the other is."""
+    weighted = fails * side
+    single = weighted.sum(axis=1)
+    found: Floats = single[:, None] + single[None, :] - weighted @ fails.T
+    return found
+
+
+def _combination(
+    pool: Sequence[_Split],
+    first: int,
+    second: int,
+    counts: tuple[Ints, Ints, Ints, Ints],
+    pair: int,
+    p: float,
+    q: float,
+    candidates: _Candidates,
+) -> Difference:
+    a, f, b, s = (int(each[pair]) for each in counts)
+    chosen = sorted(
+        ((pool[at % len(pool)].chief, at < len(pool)) for at in (first, second)),
+        key=lambda each: each[0][0].plainness,
+    )
+    texts = [_reads(predicate, holds != flipped) for (predicate, flipped), holds in chosen]
+    paths = tuple(path for (predicate, _), _ in chosen for path in predicate.paths)
+    return _spoken(
+        Difference(
+            predicate=" and ".join(texts),
+            paths=paths,
+            kind="both",
+            test="fisher",
+            holds_failing=a,
+            known_failing=f,
+            holds_passing=b,
+            known_passing=s,
+            effect=significance.risk_ratio(a, f, b, s),
+            separation=abs(a / f - b / s),
+            support=a / int(candidates.labels.sum()),
+            coverage=(f + s) / candidates.table.rows,
+            p=p,
+            q=q,
+            restates=any(path in candidates.label_paths for path in paths),
+        )
+    )
+
+
+def _unpacked(packed: Sequence[bytes], rows: int) -> Bools:
+    bits = np.frombuffer(b"".join(packed), dtype=np.uint8).reshape(len(packed), -1)
+    return np.unpackbits(bits, axis=1, count=rows).astype(np.bool_)
+
+
+# ---------------------------------------------------------------- sentences
+
+
+def _reads(predicate: Predicate, holds: bool) -> str:
+    return predicate.text if holds else predicate.negated
+
+
+def _spoken(difference: Difference) -> Difference:
+    return _replace(difference, sentence=_sentence(difference))
+
+
+def _sentence(each: Difference) -> str:
+    chance = f"q = {each.q:.2g}"
+    if each.medians is not None:
+        if each.test == "mann_whitney":
+            what = (
+                f"Cliff's delta {each.effect.estimate:.2f} ({each.effect.low:.2f} to {each.effect.high:.2f})"
+            )
+        else:
+            what = f"the distributions are {each.separation:.2f} apart"
+        medians = (
+            ""
+            if each.predicate.endswith(("later", "earlier"))
+            else (
+                f": the middle is {each.medians[0]:g} in {each.known_failing} failing"
+                f" and {each.medians[1]:g} in {each.known_passing} passing"
+            )
+        )
+        return f"{each.predicate} in failing captures{medians} ({what}, {chance})."
+    counts = (
+        f"in {each.holds_failing} of {each.known_failing} failing"
+        f" and {each.holds_passing} of {each.known_passing} passing captures"
+    )
+    known = "" if each.coverage > 0.999 else f"; known in {each.coverage:.0%} of them"
+    ratio = f"{each.effect.estimate:.3g} times as often, {each.effect.low:.2g} to {each.effect.high:.2g}"
+    return f"{each.predicate} {counts}{known} ({ratio}, {chance})."
+
+
+def _replace(difference: Difference, **fields: object) -> Difference:
+    values = {name: getattr(difference, name) for name in Difference.__dataclass_fields__}
+    return Difference(**{**values, **fields})
+
+
+def _needed(failing: int, passing: int, candidates: int, level: float) -> Needed:
+    more_failing, more_passing = significance.needed_for_separation(failing, passing, candidates, level)
+    ways = []
+    if more_failing > 0:
+        ways.append(f"{more_failing} more failing")
+    if more_passing > 0:
+        ways.append(f"{more_passing} more passing")
+    if more_failing == 0:
+        sentence = f"Enough captures: a clean split among {candidates} candidates would count."
+    else:
+        sentence = f"For a clean split to count among {candidates} candidates: {' or '.join(ways)}."
+    return Needed(more_failing, more_passing, candidates, sentence)
+
+
+def _summary(kept: Sequence[Difference], failing: int, passing: int, candidates: int, needed: Needed) -> str:
+    if kept:
+        return kept[0].sentence
+    looked = f"Nothing captured separates {failing} failing from {passing} passing captures ({candidates} candidates)."
+    return looked if needed.failing == 0 else f"{looked} {needed.sentence}"
+
+
+def _nothing_to_compare(failing: int, passing: int, level: float) -> Comparison:
+    if failing and passing:
+        sentence = "The captures hold no values: watch something at this probe."
+    else:
+        missing = " and ".join(
+            name for name, count in (("failing", failing), ("passing", passing)) if not count
+        )
+        sentence = (
+            f"There are no {missing} captures to compare: label executions, or sample at the same probe."
+        )
+    needed = _needed(failing, passing, 1, level)
+    return Comparison(failing, passing, level, 0, 0.0, (), (), (), needed, sentence)
+
+
+def _coverage(table: Table) -> float:
+    """The share of all cells that are known: not cut, not withheld without a hash, not missing."""
+    known = sum(int((column.kinds != -1).sum()) for column in table.columns)
+    return known / (table.rows * len(table.columns))
