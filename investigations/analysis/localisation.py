@@ -1,0 +1,260 @@
+"""Which lines and predicates the failures point at: spectra of executions, several faults at once, and one
+combined ranking.
+
+A `Spectrum` is what counter and path probes tell: how often each element (a line, a branch, a predicate) held
+in each execution, and how often it was looked at. All scores are larger for the more suspicious; ties keep
+the order of the elements.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import log_ndtr
+
+from investigations.analysis.differences import Comparison
+from investigations.analysis.significance import Z95
+
+Bools = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float64]
+
+DSTAR_POWER = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Spectrum:
+    """``held`` and ``looked`` are counts of shape (executions, elements); a line that was reached was looked
+    at and held.
+
+    ``failing`` has one boolean for each execution. What was never looked at in an execution is unknown there.
+    """
+
+    elements: tuple[str, ...]
+    held: Floats
+    looked: Floats
+    failing: Bools
+
+    @classmethod
+    def of_lines(cls, elements: Sequence[str], counts: npt.ArrayLike, failing: npt.ArrayLike) -> Spectrum:
+        """From counter probes that were armed throughout: a count of 0 is known to be 0."""
+        held = np.asarray(counts, dtype=np.float64)
+        return cls(tuple(elements), held, np.maximum(held, 1.0), np.asarray(failing, dtype=np.bool_))
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """One element with its score, the executions behind it, and a sentence.
+
+    ``explains`` counts failing executions this element accounts for (all it held in, or those left when it
+    was chosen).
+    """
+
+    element: str
+    score: float
+    method: str
+    held_failing: int
+    failing: int
+    held_passing: int
+    passing: int
+    low: float
+    high: float
+    explains: int
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    held_failing: Floats
+    held_passing: Floats
+    seen_failing: Floats
+    seen_passing: Floats
+    failing: int
+    passing: int
+
+
+def tarantula(spectrum: Spectrum) -> Floats:
+    """(F(e)/F) / (F(e)/F + S(e)/S): Jones & Harrold, ASE 2005. Shape (elements,)."""
+    counts = _counts(spectrum)
+    failing = counts.held_failing / max(counts.failing, 1)
+    passing = counts.held_passing / max(counts.passing, 1)
+    return _divided(failing, failing + passing)
+
+
+def ochiai(spectrum: Spectrum) -> Floats:
+    """F(e) / sqrt(F * (F(e) + S(e))): Abreu, Zoeteweij & van Gemund, TAICPART 2007. Shape (elements,)."""
+    counts = _counts(spectrum)
+    return _divided(
+        counts.held_failing, np.sqrt(counts.failing * (counts.held_failing + counts.held_passing))
+    )
+
+
+def dstar(spectrum: Spectrum) -> Floats:
+    """F(e)^2 / (S(e) + F - F(e)): Wong et al., IEEE Trans. Reliability 2014; infinite for a perfect element."""
+    counts = _counts(spectrum)
+    missing = counts.held_passing + counts.failing - counts.held_failing
+    power = counts.held_failing**DSTAR_POWER
+    return np.where((missing == 0) & (power > 0), np.inf, _divided(power, missing))
+
+
+def sober(spectrum: Spectrum) -> Floats:
+    """How unlikely the failing executions' mean frequency is under the passing ones': Liu et al., FSE 2005.
+
+    The bias of an execution is held / looked; the score is minus the log of the two-sided normal tail of the
+    failing mean, with the passing mean and spread. Finds what holds in both, but not as often: loops,
+    retries. Shape (elements,).
+    """
+    bias = _divided(spectrum.held, np.maximum(spectrum.looked, spectrum.held))
+    if (spectrum.held > 1).any() and (spectrum.looked <= np.maximum(spectrum.held, 1)).all():
+        bias = spectrum.held / (1.0 + spectrum.held)  # lines have no denominator: their counts, tamed
+    known = spectrum.looked > 0
+    scores = np.zeros(len(spectrum.elements))
+    for element in range(len(spectrum.elements)):
+        failing = bias[known[:, element] & spectrum.failing, element]
+        passing = bias[known[:, element] & ~spectrum.failing, element]
+        if len(failing) and len(passing) > 1:
+            spread = max(float(passing.std(ddof=1)), 1.0 / (len(passing) + 1))
+            z = abs(float(failing.mean() - passing.mean())) / spread * math.sqrt(len(failing))
+            scores[element] = max(0.0, -(float(log_ndtr(-z)) + math.log(2)))
+    return scores
+
+
+# ---------------------------------------------------------------- Liblit
+
+
+def importance(spectrum: Spectrum) -> tuple[Floats, Floats, Floats]:
+    """Liblit's Importance (PLDI 2005) with the 95 % bounds of Increase, each of shape (elements,).
+
+    Increase = F(P)/(F(P)+S(P)) - Fo(P)/(Fo(P)+So(P)); Importance = 2 / (1/Increase + log F / log F(P)); 0
+    where the lower bound of Increase is not above 0.
+    """
+    counts = _counts(spectrum)
+    failure = _divided(counts.held_failing, counts.held_failing + counts.held_passing)
+    context = _divided(counts.seen_failing, counts.seen_failing + counts.seen_passing)
+    increase = failure - context
+    width = Z95 * np.sqrt(
+        _variance(failure, counts.held_failing + counts.held_passing)
+        + _variance(context, counts.seen_failing + counts.seen_passing)
+    )
+    total = math.log(max(counts.failing, 1)) or 1.0
+    logs = (
+        np.log(np.maximum(counts.held_failing, 1.0)) / total if counts.failing > 1 else np.ones(len(increase))
+    )
+    worth = (increase - width > 0) & (logs > 0)
+    harmonic = 2.0 / (1.0 / np.where(worth, increase, 1.0) + 1.0 / np.where(logs > 0, logs, 1.0))
+    return np.where(worth, harmonic, 0.0), increase - width, np.minimum(increase + width, 1.0)
+
+
+def explain_failures(spectrum: Spectrum, most: int = 10) -> list[Suspect]:
+    """Several faults at once: the most important element, then again without the failing executions it
+    explains.
+    """
+    left = np.ones(len(spectrum.failing), dtype=np.bool_)
+    suspects: list[Suspect] = []
+    while len(suspects) < most and (left & spectrum.failing).any():
+        rest = Spectrum(spectrum.elements, spectrum.held[left], spectrum.looked[left], spectrum.failing[left])
+        scores, low, high = importance(rest)
+        best = int(np.argmax(scores))
+        if scores[best] <= 0:
+            break
+        explained = left & spectrum.failing & (spectrum.held[:, best] > 0)
+        bounds = (float(low[best]), float(high[best]))
+        suspects.append(
+            _suspect(spectrum, best, float(scores[best]), "importance", bounds, int(explained.sum()))
+        )
+        left &= ~explained
+    return suspects
+
+
+def _suspect(
+    spectrum: Spectrum, at: int, score: float, method: str, bounds: tuple[float, float], explains: int
+) -> Suspect:
+    counts = _counts(spectrum)
+    failing, passing = int(counts.held_failing[at]), int(counts.held_passing[at])
+    element = spectrum.elements[at]
+    sentence = (
+        f"{element} in {failing} of {counts.failing} failing and {passing} of {counts.passing} passing executions"
+        f" ({method} {score:.2f})"
+    )
+    sentence += f"; it accounts for {explains} failing." if explains else "."
+    return Suspect(
+        element, score, method, failing, counts.failing, passing, counts.passing, *bounds, explains, sentence
+    )
+
+
+# ---------------------------------------------------------------- one ranking
+
+
+def combined(
+    spectrum: Spectrum,
+    comparison: Comparison | None = None,
+    lines_of: Mapping[str, Sequence[str]] | None = None,
+) -> list[Suspect]:
+    """Elements by coverage, frequency and values together, the most suspicious first.
+
+    Ochiai says where; SOBER adds elements that only run more or less often; a difference of values that holds
+    at its level lifts the elements that ``lines_of`` its paths names (those that write or read them), by how
+    far it separates, the highest ranked most. The score is the sum of these shares of one, so that any one of
+    them alone still ranks.
+    """
+    place = ochiai(spectrum)
+    frequency = sober(spectrum)
+    frequency = frequency / max(float(frequency.max(initial=0.0)), 1.0)
+    values = _values_share(spectrum.elements, comparison, lines_of or {})
+    scores = place + 0.5 * frequency + values
+    order = sorted(range(len(spectrum.elements)), key=lambda at: (-round(float(scores[at]), 9), at))
+    counts = _counts(spectrum)
+    return [
+        _suspect(
+            spectrum,
+            at,
+            float(scores[at]),
+            "combined",
+            (float(min(place[at], values[at])), float(scores[at])),
+            int(counts.held_failing[at]),
+        )
+        for at in order
+    ]
+
+
+def _values_share(
+    elements: Sequence[str], comparison: Comparison | None, lines_of: Mapping[str, Sequence[str]]
+) -> Floats:
+    share = np.zeros(len(elements))
+    if comparison is None:
+        return share
+    places = {element: at for at, element in enumerate(elements)}
+    for rank, difference in enumerate(comparison.differences):
+        for path in difference.paths:
+            for element in lines_of.get(path, ()):
+                if element in places:
+                    at = places[element]
+                    share[at] = max(share[at], difference.separation / (1 + rank))
+    return share
+
+
+# ---------------------------------------------------------------- counting
+
+
+def _counts(spectrum: Spectrum) -> _Counts:
+    failing = spectrum.failing
+    held, looked = spectrum.held > 0, spectrum.looked > 0
+    return _Counts(
+        held_failing=held[failing].sum(axis=0).astype(np.float64),
+        held_passing=held[~failing].sum(axis=0).astype(np.float64),
+        seen_failing=looked[failing].sum(axis=0).astype(np.float64),
+        seen_passing=looked[~failing].sum(axis=0).astype(np.float64),
+        failing=int(failing.sum()),
+        passing=int((~failing).sum()),
+    )
+
+
+def _divided(above: Floats, below: Floats) -> Floats:
+    return np.divide(above, below, out=np.zeros_like(above), where=below > 0)
+
+
+def _variance(share: Floats, count: Floats) -> Floats:
+    return _divided(share * (1 - share), count)
