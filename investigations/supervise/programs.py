@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import signal
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -50,7 +50,10 @@ def answers(url: str) -> Callable[[], bool]:
         try:
             with urllib.request.urlopen(url, timeout=2) as response:  # noqa: S310  (an address of our own)
                 return bool(response.status == 200)
-        except (OSError, urllib.error.URLError):
+        except (
+            OSError,
+            http.client.HTTPException,
+        ):  # the latter: a socket that met itself on a port nobody holds yet
             return False
 
     return is_ready
