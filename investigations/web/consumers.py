@@ -31,6 +31,7 @@ class SessionConsumer(LiveConsumer):
 
     def open(self, by: Actor) -> Sequence[str]:
         self.unlabelled: dict[str, Capture] = {}
+        self.types: session_page.Types = {}
         self.overrun = False
         session = self._session(by)
         return [topics.session_topic(session.id), topics.environment_topic(session.environment_id)]
@@ -68,7 +69,7 @@ class SessionConsumer(LiveConsumer):
         rows = self._missing(by, session, seen, behind)
         if not rows:
             return ""
-        found = session_page.capture_rows(session, rows)
+        found = session_page.capture_rows(session, rows, types=self.types)
         self._remember(found.unlabelled)
         self.cursors["captures"] = rows[-1].cursor
         facts |= {
@@ -106,7 +107,7 @@ class SessionConsumer(LiveConsumer):
             self._remember({show("cap", row.id): row for row in shown.order_by("-cursor")[:MOST_ROWS]})
         elif "outcomes" not in changed:
             return []
-        found = session_page.capture_rows(session, list(self.unlabelled.values()))
+        found = session_page.capture_rows(session, list(self.unlabelled.values()), types=self.types)
         self.unlabelled = found.unlabelled
         told = [row for row in found.rows if row["public_id"] not in found.unlabelled]
         return ["".join(out_of_band(_row(row)) for row in told)] if told else []
@@ -146,6 +147,7 @@ class SessionConsumer(LiveConsumer):
         if whole or changed & {"timeline", "probes", "deliveries", "captures"}:
             slips = [session_page.slip(probe) for probe in probes.probes_of(by, session)]
             found.append(render_to_string("sessions/probes.html", {"probes": slips}))
+            found += [render_to_string("components/probe_slip.html", {"probe": slip}) for slip in slips]
         return [out_of_band(html) for html in found]
 
 

@@ -14,6 +14,8 @@ Point = tuple[datetime, float | None]
 
 HEAD, METRIC, HITS, CHANGES, STEPS, AXIS = 20, 76, 44, 24, 32, 20  # heights of the timeline's lanes
 PROBE_ROW = 18
+LATE, LABEL = 0.75, 0.25
+"""Shares of the width: from where on a window's words stand before it, and what room they take."""
 MOST_PROBE_ROWS = 4
 
 
@@ -509,15 +511,19 @@ def _latest_y(drawn: Curve, latest: float | None) -> float:
 
 def _rows(window: Window, probes: Sequence[ProbeSpan]) -> list[int]:
     """Which row each window takes so that none covers another; what does not fit shares the last row."""
-    ends: list[datetime] = []
+    ends: list[float] = []
     rows = []
     for span in probes:
-        room = (index for index, end in enumerate(ends) if end <= span.start)
+        left, right = window.share(span.start), window.share(span.end or window.end)
+        if left > LATE:
+            left -= LABEL
+        right = max(right, left + LABEL)
+        room = (index for index, end in enumerate(ends) if end <= left)
         row = next(room, min(len(ends), MOST_PROBE_ROWS - 1))
         if row == len(ends):
-            ends.append(span.end or window.end)
+            ends.append(right)
         else:
-            ends[row] = max(ends[row], span.end or window.end)
+            ends[row] = max(ends[row], right)
         rows.append(row)
     return rows
 
@@ -526,7 +532,7 @@ def _span(window: Window, span: ProbeSpan, row: int, top: float) -> dict[str, ob
     y = top + 3.5 + PROBE_ROW * row
     placed = window.between(span.start, span.end)
     left = window.share(span.start)
-    late = left > 0.75  # its words stand before it, where there is room
+    late = left > LATE  # its words stand before it, where there is room
     style = {"armed": "", "done": "done", "asked": "asked"}[span.state]
     tone = {"armed": "label-armed", "done": "ink-2", "asked": "label-waiting"}[span.state]
     return {

@@ -113,6 +113,10 @@ def _subject_url(subject: str) -> str:
 # ---------------------------------------------------------------- captures
 
 
+Types = dict[tuple[uuid.UUID, str], Counter[str]]
+"""How often each type was seen, for each probe and watch."""
+
+
 @dataclass(frozen=True)
 class Rows:
     """Captures as rows to paint, oldest first, and what a live list must know of them."""
@@ -125,17 +129,21 @@ class Rows:
         return sum(row["outcome"] == "fail" for row in self.rows)
 
 
-def capture_rows(session: InvestigationSession, captures: Sequence[Capture], current: str = "") -> Rows:
-    """components/capture_row.html, one for each; ``unlabelled`` are those whose outcome may still be told."""
+def capture_rows(
+    session: InvestigationSession, captures: Sequence[Capture], types: Types | None = None
+) -> Rows:
+    """components/capture_row.html, one for each; ``unlabelled`` are those whose outcome may still be told.
+
+    ``types`` gathers what was seen over several calls, so that a few new rows are judged by all before them.
+    """
     outcomes = probes.outcome_of(session.environment_id, [capture.execution_id for capture in captures])
     bodies = [(capture, probes.decode(capture)) for capture in captures]
-    usual = _usual_types(bodies, outcomes)
+    usual = _usual_types(bodies, outcomes, {} if types is None else types)
     instances = _short_names({capture.instance_id for capture in captures})
     rows, unlabelled = [], {}
     for capture, body in bodies:
         outcome = outcomes.get(capture.execution_id, "unknown")
         row = _row(capture, body, outcome, instances, usual)
-        row["current"] = row["public_id"] == current
         rows.append(row)
         if outcome == "unknown" and capture.execution_id:
             unlabelled[row["public_id"]] = capture
@@ -161,6 +169,7 @@ def _row(
         second = values.written(watched[1][1])
     return {
         "public_id": public_id,
+        "current": False,
         "url": reverse("capture", args=[public_id]),
         "at": capture.at,
         "outcome": outcome,
@@ -173,10 +182,9 @@ def _row(
 
 
 def _usual_types(
-    bodies: Iterable[tuple[Capture, wire.Capture]], outcomes: Mapping[str, str]
+    bodies: Iterable[tuple[Capture, wire.Capture]], outcomes: Mapping[str, str], counts: Types
 ) -> dict[tuple[uuid.UUID, str], str]:
     """For each probe and watch the type most passing captures hold (of all, while none is labelled)."""
-    counts: dict[tuple[uuid.UUID, str], Counter[str]] = {}
     for capture, body in bodies:
         if outcomes.get(capture.execution_id) == "fail":
             continue

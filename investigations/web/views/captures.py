@@ -15,11 +15,11 @@ from investigations.accounts.actors import Actor
 from investigations.catalog.models import Instance
 from investigations.evidence import selectors as evidence
 from investigations.lib.ids import show
-from investigations.probes import selectors
+from investigations.probes import comparing, selectors
 from investigations.probes.models import Capture, Probe
 from investigations.sessions import selectors as sessions
 from investigations.sessions.models import InvestigationSession
-from investigations.web import values
+from investigations.web import differing, values
 from investigations.web.actors import actor, id_in_address
 from sightline import wire
 
@@ -47,17 +47,24 @@ def capture(request: HttpRequest, capture_id: str) -> HttpResponse:
 @login_required
 @require_http_methods(["GET"])
 def compare(request: HttpRequest, capture_id: str, other_id: str) -> HttpResponse:
-    """Two captures of one place side by side: types that differ, values that differ, and what is equal stepped back."""
+    """Two captures of one place side by side, and below them what tells all failing from all passing captures there."""
     by = actor(request)
     sides = [selectors.capture(by, id_in_address("cap", text)) for text in (capture_id, other_id)]
     passing, failing = sorted(sides, key=lambda side: _outcome(side) == "fail")
+    session = sessions.session(by, failing.session_id)
     context = {
         "pairs": values.pairs(_variables(selectors.decode(passing)), _variables(selectors.decode(failing))),
         "passing": _side(passing),
         "failing": _side(failing),
-        "session": sessions.session(by, passing.session_id),
+        "session": session,
+        "panel": differing.panel(_all_of_that_place(by, session, failing)),
     }
     return render(request, "captures/compare.html", context)
+
+
+def _all_of_that_place(by: Actor, session: InvestigationSession, row: Capture) -> comparing.Compared:
+    probe = Probe.objects.filter(pk=row.probe_id).first()
+    return comparing.compare_captures(by, session, probe=probe)
 
 
 def _outcome(row: Capture) -> str:

@@ -92,7 +92,9 @@ def _file(
                 "scope": number in scopes,
                 "current": number == current,
                 "heat": max((_heat(probe) for probe in here), default=0),
-                "probes": [{"name": f"P{probe.number}", "state": probe.state, "url": ""} for probe in here],
+                "probes": [
+                    {"name": f"P{probe.number}", "state": probe.state, "url": ""} for probe in here[-1:]
+                ],
                 "slips": [session_page.slip(probe) for probe in here if probe.state == ProbeState.ACTIVE],
                 "seen": [value for probe in here for value in _seen(by, session, probe)],
             }

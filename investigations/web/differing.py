@@ -1,0 +1,101 @@
+"""What tells failing from passing captures, as the compare page draws it: differences, and what they look like."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from investigations.probes.comparing import Compared
+from investigations.web import plots
+from investigations.web.wording import number
+
+if TYPE_CHECKING:
+    from investigations.analysis.differences import Difference
+    from investigations.analysis.features import Column, Table
+
+MOST_DRAWN = 3
+MOST_BARS = 6
+MOST_TIMES = 1000
+"""A risk ratio so large, or as small, reaches the end of the drawn scale."""
+
+
+def panel(compared: Compared) -> dict[str, Any]:
+    """The sentence, the differences in their order, doubtful ones last, and strips of the paths that differ most."""
+    found = compared.result
+    rows = [*found.differences, *found.doubtful]
+    return {
+        "sentence": found.sentence,
+        "needed": "" if found.needed.failing == 0 else found.needed.sentence,
+        "failing": found.failing,
+        "passing": found.passing,
+        "differences": [_row(each, rank, found.level) for rank, each in enumerate(rows, start=1)],
+        "strips": [
+            strip
+            for each in found.differences[:MOST_DRAWN]
+            if len(each.paths) == 1 and (strip := _strip(each, compared.table, found.failing))
+        ],
+    }
+
+
+def _row(each: Difference, rank: int, level: float) -> dict[str, Any]:
+    effect = each.effect
+    is_ratio = effect.name == "risk_ratio"
+    name = "×" if is_ratio else "δ "
+    shown = [number(round(value, 2)) for value in (effect.estimate, effect.low, effect.high)]
+    place = [_on_scale(value) if is_ratio else value for value in (effect.estimate, effect.low, effect.high)]
+    return {
+        "rank": rank,
+        "predicate": each.predicate,
+        "url": f"#strip-{each.paths[0]}",
+        "figures": f"{name}{shown[0]} · q {each.q:.2g}",
+        "words": each.sentence,
+        "place": plots.effect(*place),
+        "weak": each.q >= level,
+        "current": False,
+        "estimate": shown[0],
+        "low": shown[1],
+        "high": shown[2],
+    }
+
+
+def _on_scale(ratio: float) -> float:
+    """A risk ratio on a line from -1 to 1, by its logarithm."""
+    return math.log(min(max(ratio, 1 / MOST_TIMES), MOST_TIMES), MOST_TIMES)
+
+
+def _strip(each: Difference, table: Table, failing: int) -> dict[str, Any]:
+    """Numbers as two distributions, all else as bars of type and value."""
+    column = table.column(each.paths[0])
+    title = f"q {each.q:.2g}"
+    if each.medians is not None:
+        values = column.sizes if each.kind == "sizes" else column.numbers
+        sides = [
+            [float(x) for x in part if not math.isnan(x)] for part in (values[failing:], values[:failing])
+        ]
+        return {"path": column.path, "title": title, "curves": plots.shares_below(*sides)}
+    labels = _labels(column)
+    passing, failed = Counter(labels[failing:]), Counter(labels[:failing])
+    order = sorted(passing | failed, key=lambda label: (-failed[label] / failing, -passing[label], label))
+    bars = [(label, passing[label], failed[label]) for label in order[:MOST_BARS]]
+    return {"path": column.path, "title": title, "bars": plots.mirrored(bars)}
+
+
+def _labels(column: Column) -> list[str]:
+    """Type with the value where it occurs more than once, for each row."""
+    top = dict(column.top)
+    return [
+        "absent"
+        if kind == -2
+        else "not known"
+        if kind < 0
+        else _label(column.type_names[kind], top.get(int(identity), ""))
+        for kind, identity in zip(column.kinds, column.identities, strict=True)
+    ]
+
+
+def _label(type_name: str, value: str) -> str:
+    name = type_name.rpartition(".")[2]
+    if type_name == "NoneType":
+        return "None"
+    return f"{name} {value}"[:40] if value else name
