@@ -2,11 +2,57 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
+from django.utils import timezone
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+
+from investigations.accounts.actors import Actor
+from investigations.alerts import services as alerts
+from investigations.alerts.backends.base import Reading
+from investigations.evidence import services as evidence
+from investigations.lib.ids import show
+from investigations.probes.models import Capture, Probe
+from investigations.sessions.models import InvestigationSession
+from tests.browser.dashboard import Dashboard
+from tests.gateway import GatewayProcess
+from tests.investigations.conftest import (
+    admin,
+    connect,
+    environment,
+    instance,
+    make_person,
+    responder,
+    say_hello,
+    sensor_token,
+    service,
+    session,
+)
+from tests.investigations.evidence.conftest import make_capture, make_probe, probe
+from tests.investigations.gateway.conftest import gateway, gateway_process
+
+__all__ = [
+    "admin",
+    "connect",
+    "environment",
+    "gateway",
+    "gateway_process",
+    "instance",
+    "make_capture",
+    "make_person",
+    "make_probe",
+    "probe",
+    "responder",
+    "say_hello",
+    "sensor_token",
+    "service",
+    "session",
+]
+os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "1")  # Playwright's loop runs in the thread of the tests
+os.environ["SIGHTLINE_TEST"] = "1"  # static files straight from the tree
 
 FLAGS = [
     "--no-sandbox",
@@ -53,3 +99,38 @@ def page(browser: Browser) -> Iterator[Page]:
     yield opened
     context.close()
     assert complaints == []
+
+
+@pytest.fixture
+def dashboard(
+    gateway: GatewayProcess,
+    admin: Actor,
+    session: InvestigationSession,
+    probe: Probe,
+    make_capture: Callable[..., Capture],
+) -> Dashboard:
+    """A firing alert, a session with two captures, a hypothesis and evidence, served by a real Daphne."""
+    source = alerts.create_source(
+        by=admin, environment=session.environment, name="alertmanager", backend="alertmanager", url=""
+    )
+    about = {"alertname": "RejectionsHigh", "service": "trade-execution-service"}
+    fired = Reading(labels=about, annotations={}, starts_at=timezone.now(), state="firing")
+    alerts.ingest(source=source, readings=[fired], complete=False, at=timezone.now())
+    first, second = make_capture(probe), make_capture(probe)
+    claim = evidence.propose_hypothesis(by=admin, session=session, statement="high_value is a str")
+    item = evidence.record_evidence(by=admin, session=session, title="A str", of=show("cap", first.id))
+    assert admin.user is not None
+    where = f"service={show('svc', probe.service_id)}&function=trades.models:TradeRequest.check"
+    home, here = f"http://127.0.0.1:{gateway.port}", f"/sessions/{show('ses', session.id)}/"
+    one, other = show("cap", first.id), show("cap", second.id)
+    paths = {
+        "inbox": "/", "sessions": "/sessions/", "session": here, "report": f"{here}report/",
+        "assignments": f"{here}assignments/", "capture": f"/captures/{one}/",
+        "compare": f"/captures/{one}/compare/{other}/", "evidence": f"/evidence/{show('evd', item.id)}/",
+        "hypothesis": f"/hypotheses/{show('hyp', claim.id)}/", "new session": "/sessions/new/",
+        "new hypothesis": f"{here}hypotheses/new/", "record": f"{here}evidence/record/?of={one}",
+        "place": f"{here}probes/place/?{where}", "fleet": "/fleet/", "sources": "/settings/sources/",
+        "tokens": "/settings/tokens/", "audit": "/audit/",
+    }  # fmt: skip
+    places = {name: home + path for name, path in paths.items()}
+    return Dashboard(gateway, admin.user, places, lambda: make_capture(probe))

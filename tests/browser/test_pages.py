@@ -1,0 +1,77 @@
+"""Every page in a real browser under the page's own policy: nothing forbidden, nothing wider than a phone."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.dashboard import Dashboard
+
+PLACES = ["inbox", "sessions", "session", "report", "assignments", "capture", "compare", "evidence", "hypothesis",
+          "new session", "new hypothesis", "record", "place", "fleet", "sources", "tokens", "audit"]  # fmt: skip
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_page_opens_without_complaint_and_fits_a_phone(
+    page: Page, dashboard: Dashboard, place: str
+) -> None:
+    errors: list[str] = []
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    dashboard.sign_in(page)
+    page.goto(dashboard.places[place])
+    page.wait_for_load_state("networkidle")
+    expect(page.locator("h1").first).not_to_be_empty()
+    page.set_viewport_size({"width": 360, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    assert errors == []
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_everything_pressable_has_a_name_and_ids_are_unique(
+    page: Page, dashboard: Dashboard, place: str
+) -> None:
+    dashboard.sign_in(page)
+    page.goto(dashboard.places[place])
+    page.wait_for_load_state("networkidle")
+    nameless = page.evaluate(
+        """[...document.querySelectorAll('a[href], button, input:not([type=hidden]), select, textarea')].filter(e =>
+          !(e.getAttribute('aria-label') || e.textContent.trim() || e.title ||
+            e.labels?.length)).map(e => e.outerHTML)"""
+    )
+    repeated = page.evaluate(
+        """(() => { const ids = [...document.querySelectorAll('[id]')].map(e => e.id);
+                    return ids.filter((id, at) => ids.indexOf(id) !== at); })()"""
+    )
+    assert (nameless, repeated) == ([], [])
+
+
+def test_captures_enter_an_open_page_and_survive_a_restart(page: Page, dashboard: Dashboard) -> None:
+    dashboard.sign_in(page)
+    page.goto(dashboard.places["session"])
+    expect(page.locator("live-connection")).to_have_attribute("data-state", "live")
+    rows = page.locator("#captures [data-capture]")
+    before = rows.count()
+    dashboard.capture()
+    expect(rows).to_have_count(before + 1)
+    dashboard.crash()
+    expect(page.locator("live-connection")).to_have_attribute("data-state", "lost")
+    dashboard.capture()
+    dashboard.capture()
+    dashboard.daphne.ensure_started()
+    expect(rows).to_have_count(before + 3, timeout=40_000)
+
+
+def test_a_capture_opens_beside_its_list_and_is_pinned_by_keys(page: Page, dashboard: Dashboard) -> None:
+    dashboard.sign_in(page)
+    page.goto(dashboard.places["session"])
+    page.locator("#captures [data-capture]").first.click()
+    expect(page.locator("#detail")).to_contain_text("high_value")
+    page.keyboard.press("e")
+    expect(page.get_by_role("heading", name="Record evidence")).to_be_visible()
+
+
+def test_an_alert_is_investigated_by_one_key(page: Page, dashboard: Dashboard) -> None:
+    dashboard.sign_in(page)
+    page.goto(dashboard.places["inbox"])
+    page.keyboard.press("i")
+    expect(page.locator("h1")).to_have_text("Settlements are rejected")
