@@ -74,4 +74,5 @@ def test_an_alert_is_investigated_by_one_key(page: Page, dashboard: Dashboard) -
     dashboard.sign_in(page)
     page.goto(dashboard.places["inbox"])
     page.keyboard.press("i")
-    expect(page.locator("h1")).to_have_text("Settlements are rejected")
+    page.wait_for_url("**/sessions/ses_*/")
+    expect(page.locator("h1")).to_have_text("RejectionsHigh")
