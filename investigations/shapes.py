@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import uuid
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from pydantic import BaseModel, ConfigDict, Field
@@ -27,6 +27,9 @@ from investigations.probes.services import ProbeCheck
 from investigations.probes.spec import ProbeProblem
 from investigations.sessions.models import InvestigationSession, TimelineEntry
 from sightline import wire
+
+if TYPE_CHECKING:
+    from investigations.analysis.differences import Comparison, Difference
 
 
 class Shape(BaseModel):
@@ -633,6 +636,71 @@ def _capture_facts(row: probe_rows.Capture, body: wire.Capture, outcome: str) ->
         "watches": {name: value_json(value) for name, value in (body.watches or {}).items()},
         "cuts": row.cuts,
     }
+
+
+class EffectShape(Shape):
+    """A risk ratio (times as often in failing) or Cliff's delta, with its 95 % interval."""
+
+    name: str
+    estimate: float
+    low: float
+    high: float
+
+
+class DifferenceShape(Shape):
+    """One way failing captures differ from passing ones."""
+
+    predicate: str
+    paths: list[str]
+    kind: str
+    sentence: str
+    test: str
+    holds_failing: int
+    known_failing: int
+    holds_passing: int
+    known_passing: int
+    effect: EffectShape
+    support: float = Field(description="Share of failing captures where it holds.")
+    coverage: float = Field(description="Share of captures where it is known.")
+    q: float = Field(description="False discovery rate over all candidates.")
+    same_as: list[str] = Field(default_factory=list, description="What splits the captures just so.")
+    also: list[str] = Field(default_factory=list, description="What else differs at this path.")
+
+    @classmethod
+    def from_result(cls, found: Difference) -> DifferenceShape:
+        taken = {name: getattr(found, name) for name in cls.model_fields if name not in {"effect", "paths"}}
+        effect = EffectShape(
+            **{name: getattr(found.effect, name) for name in EffectShape.model_fields}
+        )
+        return cls(**{**taken, "same_as": found.same_as[:8], "effect": effect, "paths": found.paths})
+
+
+class ComparisonShape(Shape):
+    """What separates failing from passing captures; ``doubtful`` may be chance. Nothing is an answer too."""
+
+    sentence: str
+    failing: int
+    passing: int
+    level: float
+    candidates: int
+    coverage: float
+    differences: list[DifferenceShape]
+    doubtful: list[DifferenceShape]
+    needed: str = Field(description="How many more captures would make a clean split count.")
+
+    @classmethod
+    def from_result(cls, found: Comparison) -> ComparisonShape:
+        return cls(
+            sentence=found.sentence,
+            failing=found.failing,
+            passing=found.passing,
+            level=found.level,
+            candidates=found.candidates,
+            coverage=round(found.coverage, 4),
+            differences=[DifferenceShape.from_result(each) for each in found.differences],
+            doubtful=[DifferenceShape.from_result(each) for each in found.doubtful],
+            needed=found.needed.sentence,
+        )
 
 
 class LabelIn(Shape):

@@ -12,13 +12,14 @@ from investigations.accounts import selectors as accounts
 from investigations.api.auth import actor
 from investigations.api.paging import Cursor, Limit, id_in_path
 from investigations.lib.errors import Invalid
+from investigations.probes import comparing, waiting
 from investigations.probes import selectors as probes
 from investigations.probes import services as probe_verbs
-from investigations.probes import waiting
 from investigations.sessions import selectors as sessions
 from investigations.shapes import (
     CaptureShape,
     CaptureSummary,
+    ComparisonShape,
     DeliveryShape,
     LabelIn,
     Shape,
@@ -73,6 +74,28 @@ def list_captures(
         ],
         next_after=rows[-1].cursor if rows else after,
     )
+
+
+@router.get(
+    "/sessions/{session_id}/captures/compare", response=ComparisonShape, operation_id="compare_captures"
+)
+def compare_captures(
+    request: HttpRequest,
+    session_id: str,
+    failing: Annotated[list[str], Query(max_length=500)] = [],  # noqa: B006  (read by the framework)
+    passing: Annotated[list[str], Query(max_length=500)] = [],  # noqa: B006
+    probe_id: str = "",
+) -> ComparisonShape:
+    """What tells failing captures from passing ones: those named, else the latest of each outcome at one probe."""
+    by = actor(request)
+    found = comparing.compare_captures(
+        by,
+        sessions.session(by, id_in_path("ses", session_id)),
+        failing=[id_in_path("cap", text) for text in failing],
+        passing=[id_in_path("cap", text) for text in passing],
+        probe=probes.probe(by, id_in_path("prb", probe_id)) if probe_id else None,
+    )
+    return ComparisonShape.from_result(found.result)
 
 
 @router.get("/captures/wait", response=Waited, operation_id="wait_for_captures")

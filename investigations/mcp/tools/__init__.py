@@ -20,6 +20,7 @@ ORDER = (
     "place_probe",
     "wait_for_captures",
     "get_capture",
+    "compare_captures",
     "remove_probe",
     # conclude
     "record_hypothesis",

@@ -1,4 +1,4 @@
-"""Look into one capture."""
+"""Look into one capture, and compare failing with passing ones."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from investigations.accounts.actors import Actor
 from investigations.mcp.answers import DEFAULT_TOKENS, MOST_TOKENS, Answer, tool
 from investigations.mcp.calling import as_actor, note_step
 from investigations.mcp.references import id_of
+from investigations.probes import comparing
 from investigations.probes import selectors as probes
 from investigations.sessions import selectors as sessions
-from investigations.shapes import CaptureShape
+from investigations.shapes import CaptureShape, ComparisonShape
 
 
 @tool(title="Get a capture", untrusted="Captured values")
@@ -40,3 +41,33 @@ def _get(actor: Actor, capture_id: str, frames: int, purpose: str) -> Answer:
         "frames_omitted": len(shape.frames) - len(shown) or None,
         "hint": "record_evidence(of=<this id>, …) freezes a copy with its provenance.",
     }
+
+
+@tool(title="Compare captures", untrusted="Captured values")
+async def compare_captures(
+    session_id: str,
+    failing: Annotated[
+        list[str], Field(max_length=500, description="cap_ ids; none: the latest labelled so.")
+    ] = [],  # noqa: B006  (read by the framework)
+    passing: Annotated[list[str], Field(max_length=500)] = [],  # noqa: B006
+    probe_id: str = "",
+    max_tokens: Annotated[int, Field(ge=500, le=MOST_TOKENS)] = DEFAULT_TOKENS,
+    purpose: Annotated[str, Field(max_length=500)] = "",
+) -> dict[str, Any]:
+    """What tells failing captures of a probe from passing ones, ranked, with tests, effects and q-values."""
+    return await as_actor(_compare, session_id, failing, passing, probe_id, purpose)
+
+
+def _compare(
+    actor: Actor, session_id: str, failing: list[str], passing: list[str], probe_id: str, purpose: str
+) -> Answer:
+    session = sessions.session(actor, id_of("ses", session_id, "session_id"))
+    found = comparing.compare_captures(
+        actor,
+        session,
+        failing=[id_of("cap", text, "failing") for text in failing],
+        passing=[id_of("cap", text, "passing") for text in passing],
+        probe=probes.probe(actor, id_of("prb", probe_id, "probe_id")) if probe_id else None,
+    )
+    note_step(actor, session, "compare_captures", f"compared captures: {found.result.sentence}", purpose)
+    return {"comparison": ComparisonShape.from_result(found.result)}
