@@ -29,6 +29,9 @@ Floats = npt.NDArray[np.float64]
 LEVEL = 0.05
 MOST_SHOWN = 20
 MOST_PAIRS = 2_000
+MOST_RANKED = 400
+DOUBTFUL = 0.5
+"""How far a difference must separate to be worth telling though it may be chance."""
 POOL = 60
 """Splits whose combinations of two are tried; chosen by plainness, never by outcome."""
 
@@ -116,10 +119,11 @@ def compare(
     candidates = _Candidates(table, labels, frozenset(label_paths))
     found, tested = candidates.judged(level)
     found = _with_combinations(found, candidates, level)
-    tested = tested or len(found)
     needed = _needed(f, s, tested, level)
     kept = _folded_by_path([each for each in found if each.q < level and not each.restates])
-    doubtful = [each for each in found if each.q >= level and each.separation >= 0.5 and not each.restates]
+    doubtful = [
+        each for each in found if each.q >= level and each.separation >= DOUBTFUL and not each.restates
+    ]
     return Comparison(
         failing=f,
         passing=s,
@@ -190,9 +194,9 @@ class _Candidates:
         packed, known = np.packbits(truth, axis=1), np.packbits(block.known, axis=1)
         counts = np.stack(
             [
-                np.count_nonzero(array[:, side], axis=1)
-                for side in (self.labels, ~self.labels)
-                for array in (truth, block.known)
+                np.bitwise_count(array & side).sum(axis=1, dtype=np.int64)
+                for side in (np.packbits(self.labels), np.packbits(~self.labels))
+                for array in (packed, known)
             ],
             axis=1,
         )
@@ -242,15 +246,26 @@ class _Candidates:
         clearest = significance.smallest_attainable(of_numbers[:, 0], of_numbers[:, 0], of_numbers[:, 1])
         smallest = np.concatenate([significance.smallest_attainable(a + b, f, s), clearest, clearest])
         q, tested = significance.false_discovery(p, smallest, level)
+        told = np.concatenate([_apart(counts), *self._number_distances()])
+        worth = np.flatnonzero((q < level) | (told >= DOUBTFUL))
+        first = worth[np.lexsort((worth, -told[worth], q[worth] >= level))][:MOST_RANKED]
         found = [
-            self._of_split(split, "fisher" if exact[at] else "g", float(p[at]), float(q[at]))
-            for at, split in enumerate(self.splits)
+            self._of(int(at), bool(exact[at]) if at < len(exact) else True, float(p[at]), float(q[at]))
+            for at in first
         ]
-        for at, each in enumerate(self.numbers, start=len(self.splits)):
-            later = at + len(self.numbers)
-            found.append(self._of_numbers(each, "mann_whitney", float(p[at]), float(q[at])))
-            found.append(self._of_numbers(each, "kolmogorov_smirnov", float(p[later]), float(q[later])))
-        return [each for _, each in sorted(found, key=lambda pair: _rank(pair[0], pair[1], level))], tested
+        ranked = [each for _, each in sorted(found, key=lambda pair: _rank(pair[0], pair[1], level))]
+        return ranked, tested or len(p)
+
+    def _number_distances(self) -> tuple[Floats, Floats]:
+        by_rank = [abs(each.ranked.delta.estimate) for each in self.numbers]
+        return np.array(by_rank), np.array([each.ranked.distance for each in self.numbers])
+
+    def _of(self, at: int, exact: bool, p: float, q: float) -> tuple[Predicate, Difference]:
+        """Candidate ``at``: splits first, then numbers by rank, then the same numbers by distance."""
+        if at < len(self.splits):
+            return self._of_split(self.splits[at], "fisher" if exact else "g", p, q)
+        turn, which = divmod(at - len(self.splits), len(self.numbers))
+        return self._of_numbers(self.numbers[which], "kolmogorov_smirnov" if turn else "mann_whitney", p, q)
 
     def _of_split(self, split: _Split, test: str, p: float, q: float) -> tuple[Predicate, Difference]:
         a, f, b, s = split.counts
@@ -320,6 +335,13 @@ def _plainest_first(predicate: Predicate, holds: bool) -> tuple[object, ...]:
     """Of equally plain ones, what says what a value is comes before what it is not."""
     *rank, text = predicate.plainness
     return (*rank, not holds, text)
+
+
+def _apart(counts: Ints) -> Floats:
+    """The difference of shares between failing and passing, of each row of counts."""
+    a, f, b, s = counts.T.astype(np.float64)
+    both = (f > 0) & (s > 0)
+    return np.where(both, np.abs(a / np.maximum(f, 1) - b / np.maximum(s, 1)), 0.0)
 
 
 def _order_key(values: Floats, known: Bools) -> bytes:

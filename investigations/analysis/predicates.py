@@ -43,6 +43,8 @@ KINDS = (
 
 _CONTRACT = frozenset({"type", "absent", "none", "empty", "order", "shape", "trait"})
 _CONTENT = frozenset({"truth", "value", "sign", "numbers", "sizes"})
+CELLS_AT_ONCE = 1_000_000
+"""Predicates times rows held at once: what keeps memory even for many captures."""
 _QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 
 
@@ -96,7 +98,26 @@ class _Asked:
 
 
 def about_columns(table: Table) -> Iterator[Block]:
-    """Questions about one path each, a block for each column that has any."""
+    """Questions about one path each."""
+    held: list[Block] = []
+    for block in _by_column(table):
+        held.append(block)
+        if sum(each.truth.size for each in held) >= CELLS_AT_ONCE:
+            yield _joined(held)
+            held = []
+    if held:
+        yield _joined(held)
+
+
+def _joined(blocks: Sequence[Block]) -> Block:
+    return Block(
+        tuple(predicate for block in blocks for predicate in block.predicates),
+        np.concatenate([block.truth for block in blocks]),
+        np.concatenate([block.known for block in blocks]),
+    )
+
+
+def _by_column(table: Table) -> Iterator[Block]:
     for place, column in enumerate(table.columns):
         asked = _Asked(column, place, [], [], [])
         if column.is_fact:
@@ -157,8 +178,6 @@ def _ask_text(asked: _Asked) -> None:
 def _ask_values(asked: _Asked, kind: str) -> None:
     column, path = asked.column, asked.column.path
     known = column.identities != 0
-    if path.startswith("keys("):
-        kind = "type"
     for identity, label in column.top:
         shown = label if len(label) <= 60 else f"{label[:57]}…"
         asked.ask(kind, f"{path} == {shown}", f"{path} != {shown}", column.identities == identity, known)
@@ -190,45 +209,52 @@ def _ask_steps(asked: _Asked, kind: str, text: str, numbers: npt.NDArray[np.floa
 
 def about_pairs(table: Table, most: int) -> Iterator[Block]:
     """Equality and order between paths of like type: at most ``most`` pairs, nearest paths first."""
-    places = [(place, each) for place, each in enumerate(table.columns) if _can_pair(each)]
+    groups: dict[str, list[int]] = {}
+    for place, column in enumerate(table.columns):
+        sort = _sort(column)
+        if sort:
+            groups.setdefault(sort, []).append(place)
     pairs = sorted(
-        (right - left, left, right)
-        for (left, one), (right, other) in combinations(places, 2)
-        if _alike(one, other)
-    )
-    for _, left, right in pairs[:most]:
-        block = _pair(table.columns[left], table.columns[right], left)
+        (right - left, left, right) for places in groups.values() for left, right in combinations(places, 2)
+    )[:most]
+    size = max(1, CELLS_AT_ONCE // max(table.rows, 1))
+    for start in range(0, len(pairs), size):
+        block = _related(table, [pair[1:] for pair in pairs[start : start + size]])
         if block is not None:
             yield block
 
 
-def _can_pair(column: Column) -> bool:
-    return not column.is_fact and "(" not in column.path and bool((column.identities != 0).any())
+def _sort(column: Column) -> str:
+    """What a column may be compared with: ``time``, ``number``, ``text``, or nothing."""
+    if column.is_fact or "(" in column.path or not (column.identities != 0).any():
+        return ""
+    if not np.isnan(column.numbers).all():
+        return "time" if column.is_time else "number"
+    return "text" if column.type_names == ("str",) else ""
 
 
-def _alike(one: Column, other: Column) -> bool:
-    both_numbers = not (np.isnan(one.numbers).all() or np.isnan(other.numbers).all())
-    return (both_numbers and one.is_time == other.is_time) or set(one.type_names) & set(other.type_names) == {
-        "str"
-    }
-
-
-def _pair(one: Column, other: Column, place: int) -> Block | None:
-    asked = _Asked(one, place, [], [], [])
-    ordered = ~(np.isnan(one.numbers) | np.isnan(other.numbers))
-    named = (one.identities != 0) & (other.identities != 0)
-    equal = np.where(ordered, one.numbers == other.numbers, one.identities == other.identities)
-    left, right = one.path, other.path
-    asked.ask("equal", f"{left} == {right}", f"{left} != {right}", equal, ordered | named)
-    asked.ask("less", f"{left} < {right}", f"{left} >= {right}", one.numbers < other.numbers, ordered)
-    asked.ask("less", f"{left} > {right}", f"{left} <= {right}", one.numbers > other.numbers, ordered)
-    block = asked.block()
-    return (
-        None if block is None else Block(_with_paths(block.predicates, left, right), block.truth, block.known)
-    )
-
-
-def _with_paths(predicates: Sequence[Predicate], left: str, right: str) -> tuple[Predicate, ...]:
-    return tuple(
-        Predicate(each.text, each.negated, each.kind, (left, right), each.place) for each in predicates
-    )
+def _related(table: Table, pairs: Sequence[tuple[int, int]]) -> Block | None:
+    lefts, rights = ([table.columns[pair[side]] for pair in pairs] for side in (0, 1))
+    x, y = (np.stack([column.numbers for column in side]) for side in (lefts, rights))
+    p, q = (np.stack([column.identities for column in side]) for side in (lefts, rights))
+    ordered = ~(np.isnan(x) | np.isnan(y))
+    equal = np.where(ordered, x == y, p == q)
+    named = ordered | ((p != 0) & (q != 0))
+    truth = np.concatenate([equal & named, (x < y) & ordered, (x > y) & ordered])
+    known = np.concatenate([named, ordered, ordered])
+    worth = np.flatnonzero(truth.any(axis=1) & (known & ~truth).any(axis=1))
+    if not len(worth):
+        return None
+    signs = (("equal", "==", "!="), ("less", "<", ">="), ("less", ">", "<="))
+    made = [
+        Predicate(
+            f"{one.path} {sign} {other.path}",
+            f"{one.path} {against} {other.path}",
+            kind,
+            (one.path, other.path),
+            left,
+        )
+        for kind, sign, against in signs
+        for (left, _), one, other in zip(pairs, lefts, rights, strict=True)
+    ]
+    return Block(tuple(made[at] for at in worth), truth[worth], known[worth])
