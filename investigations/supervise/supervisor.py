@@ -239,10 +239,16 @@ class Supervisor:
         child.deaths_in_a_row = 1 if steady else child.deaths_in_a_row + 1
         pause = BACK_OFF[min(child.deaths_in_a_row, len(BACK_OFF)) - 1]
         child.next_start = time.monotonic() + pause
-        if child.state in ("running", "restarting"):
-            self.say(f"{child.how_it_ended()} It is started again in {pause:g} s.")
-        child.enter("restarting", child.how_it_ended())
+        was_up, ending = child.state in ("running", "restarting"), child.how_it_ended()
+        child.enter("restarting", ending)
         self._publish()
+        if was_up:
+            self._tell(f"{ending} It is started again in {pause:g} s.")
+
+    def _tell(self, sentence: str) -> None:
+        """Say it to whoever watches; a terminal that is gone must not keep a program from being started again."""
+        with contextlib.suppress(OSError, ValueError):
+            self.say(sentence)
 
     async def _tend(self) -> None:
         """For as long as the whole runs: notice whatever ends, and start it again once it has waited."""
@@ -252,7 +258,8 @@ class Supervisor:
                 due = child.next_start is not None and child.next_start <= time.monotonic()
                 if due and not child.is_running:
                     await self._start_again(child)
-                child.log.cut()
+                with contextlib.suppress(OSError):  # a full disk, or a log someone took away
+                    child.log.cut()
             await asyncio.sleep(LOOK_EVERY)
 
     async def _start_again(self, child: Child) -> None:

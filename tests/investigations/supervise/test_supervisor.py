@@ -192,3 +192,15 @@ async def test_a_port_taken_at_the_last_moment_is_one_sentence(home, said):
         with pytest.raises(Unstartable, match=f"Port {port}, which the dashboard needs, is taken"):
             async with Supervisor(home, said.append, HOST, port):
                 pytest.fail("it started without its port")
+
+
+async def test_a_program_is_started_again_though_nobody_can_be_told(program, home, monkeypatch):
+    def gone(sentence: str) -> None:
+        raise BrokenPipeError("the terminal is gone")
+
+    monkeypatch.setattr(supervisor_module, "BACK_OFF", [0.1])
+    async with Supervisor(home, gone, HOST, 0) as supervisor:
+        await supervisor.start(program("import time; print('up', flush=True); time.sleep(60)"))
+        child = supervisor.children["child"]
+        os.kill(child.status().pid, signal.SIGTERM)
+        await until(lambda: child.restarts == 1 and child.is_running)
