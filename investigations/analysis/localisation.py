@@ -23,6 +23,10 @@ Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 
 DSTAR_POWER = 2
+DOUBTFUL_WEIGHT = 0.5
+"""What a difference counts that may be chance: with few executions none can be sure, and still they point
+somewhere.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,8 +201,8 @@ def combined(
 
     Ochiai says where; SOBER adds elements that only run more or less often; a difference of values that holds
     at its level lifts the elements that ``lines_of`` its paths names (those that write or read them), by how
-    far it separates, the highest ranked most. The score is the sum of these shares of one, so that any one of
-    them alone still ranks.
+    far it separates, the highest ranked most, and doubtful ones by half. The score is the sum of these shares
+    of one, so that any one of them alone still ranks.
     """
     place = ochiai(spectrum)
     frequency = sober(spectrum)
@@ -227,12 +231,17 @@ def _values_share(
     if comparison is None:
         return share
     places = {element: at for at, element in enumerate(elements)}
-    for rank, difference in enumerate(comparison.differences):
+    weighed = [
+        (difference, weight * difference.separation / (1 + rank))
+        for weight, found in ((1.0, comparison.differences), (DOUBTFUL_WEIGHT, comparison.doubtful))
+        for rank, difference in enumerate(found)
+    ]
+    for difference, worth in weighed:
         for path in difference.paths:
             for element in lines_of.get(path, ()):
                 if element in places:
                     at = places[element]
-                    share[at] = max(share[at], difference.separation / (1 + rank))
+                    share[at] = max(share[at], worth)
     return share
 
 
