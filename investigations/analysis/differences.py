@@ -152,7 +152,11 @@ class _Split:
 
     @property
     def chief(self) -> tuple[Predicate, bool]:
-        return min(self.members, key=lambda each: each[0].plainness)
+        return (
+            self.members[0]
+            if len(self.members) == 1
+            else min(self.members, key=lambda each: each[0].plainness)
+        )
 
 
 @dataclass(slots=True)
@@ -257,7 +261,7 @@ class _Candidates:
         return ranked, tested or len(p)
 
     def _number_distances(self) -> tuple[Floats, Floats]:
-        by_rank = [abs(each.ranked.delta.estimate) for each in self.numbers]
+        by_rank = [abs(each.ranked.delta) for each in self.numbers]
         return np.array(by_rank), np.array([each.ranked.distance for each in self.numbers])
 
     def _of(self, at: int, exact: bool, p: float, q: float) -> tuple[Predicate, Difference]:
@@ -300,9 +304,9 @@ class _Candidates:
     def _of_numbers(self, each: _Numbers, test: str, p: float, q: float) -> tuple[Predicate, Difference]:
         chief = min(each.predicates, key=lambda predicate: predicate.plainness)
         by_rank = test == "mann_whitney"
-        direction = "larger" if each.ranked.delta.estimate > 0 else "smaller"
+        direction = "larger" if each.ranked.delta > 0 else "smaller"
         if each.is_time:
-            direction = "later" if each.ranked.delta.estimate > 0 else "earlier"
+            direction = "later" if each.ranked.delta > 0 else "earlier"
         reads = f"{chief.text} is {direction}" if by_rank else f"{chief.text} is distributed otherwise"
         f, s = each.counts
         kind = chief.kind if by_rank else "distribution"
@@ -315,8 +319,8 @@ class _Candidates:
             known_failing=f,
             holds_passing=s,
             known_passing=s,
-            effect=each.ranked.delta,
-            separation=abs(each.ranked.delta.estimate) if by_rank else each.ranked.distance,
+            effect=significance.cliffs_delta(each.ranked.delta, f, s),
+            separation=abs(each.ranked.delta) if by_rank else each.ranked.distance,
             support=f / int(self.labels.sum()),
             coverage=(f + s) / self.table.rows,
             p=p,

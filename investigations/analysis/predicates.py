@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
@@ -91,46 +90,29 @@ class _Asked:
             self.truth.append(truth)
             self.known.append(known)
 
-    def block(self) -> Block | None:
-        if not self.predicates:
-            return None
-        return Block(tuple(self.predicates), np.stack(self.truth), np.stack(self.known))
-
 
 def about_columns(table: Table) -> Iterator[Block]:
-    """Questions about one path each."""
-    held: list[Block] = []
-    for block in _by_column(table):
-        held.append(block)
-        if sum(each.truth.size for each in held) >= CELLS_AT_ONCE:
-            yield _joined(held)
-            held = []
-    if held:
-        yield _joined(held)
-
-
-def _joined(blocks: Sequence[Block]) -> Block:
-    return Block(
-        tuple(predicate for block in blocks for predicate in block.predicates),
-        np.concatenate([block.truth for block in blocks]),
-        np.concatenate([block.known for block in blocks]),
-    )
-
-
-def _by_column(table: Table) -> Iterator[Block]:
+    """Questions about one path each, as many at once as `CELLS_AT_ONCE` allows."""
+    predicates: list[Predicate] = []
+    truth: list[Bools] = []
+    known: list[Bools] = []
     for place, column in enumerate(table.columns):
-        asked = _Asked(column, place, [], [], [])
-        if column.is_fact:
-            _ask_values(asked, "fact")
-        else:
-            _ask_kinds(asked)
-            _ask_truth_and_size(asked)
-            _ask_text(asked)
-            _ask_values(asked, "value")
-            _ask_numbers(asked)
-        block = asked.block()
-        if block is not None:
-            yield block
+        _ask_all(_Asked(column, place, predicates, truth, known))
+        is_last = place == len(table.columns) - 1
+        if predicates and (is_last or len(predicates) * table.rows >= CELLS_AT_ONCE):
+            yield Block(tuple(predicates), np.stack(truth), np.stack(known))
+            predicates, truth, known = [], [], []
+
+
+def _ask_all(asked: _Asked) -> None:
+    if asked.column.is_fact:
+        _ask_values(asked, "fact")
+        return
+    _ask_kinds(asked)
+    _ask_truth_and_size(asked)
+    _ask_text(asked)
+    _ask_values(asked, "value")
+    _ask_numbers(asked)
 
 
 def _ask_kinds(asked: _Asked) -> None:
@@ -214,14 +196,26 @@ def about_pairs(table: Table, most: int) -> Iterator[Block]:
         sort = _sort(column)
         if sort:
             groups.setdefault(sort, []).append(place)
-    pairs = sorted(
-        (right - left, left, right) for places in groups.values() for left, right in combinations(places, 2)
-    )[:most]
+    pairs = _nearest(list(groups.values()), most)
     size = max(1, CELLS_AT_ONCE // max(table.rows, 1))
     for start in range(0, len(pairs), size):
-        block = _related(table, [pair[1:] for pair in pairs[start : start + size]])
+        block = _related(table, pairs[start : start + size])
         if block is not None:
             yield block
+
+
+def _nearest(groups: Sequence[Sequence[int]], most: int) -> list[tuple[int, int]]:
+    """Pairs within groups, those of neighbouring paths first."""
+    lefts, rights = [], []
+    for places in groups:
+        first, second = np.triu_indices(len(places), k=1)
+        lefts.append(np.asarray(places)[first])
+        rights.append(np.asarray(places)[second])
+    if not lefts:
+        return []
+    left, right = np.concatenate(lefts), np.concatenate(rights)
+    order = np.lexsort((left, right - left))[:most]
+    return [(int(left[at]), int(right[at])) for at in order]
 
 
 def _sort(column: Column) -> str:

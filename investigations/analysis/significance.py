@@ -138,7 +138,7 @@ class Ranked:
     rank_p: float
     distance_p: float
     distance: float
-    delta: Interval
+    delta: float
 
 
 def compare_numbers(failing: Floats, passing: Floats) -> Ranked:
@@ -159,7 +159,7 @@ def compare_numbers(failing: Floats, passing: Floats) -> Ranked:
         rank_p=_rank_sum_p(u, f, s, counts),
         distance_p=float(kolmogorov((root + 0.12 + 0.11 / root) * distance)),
         distance=distance,
-        delta=_delta_interval(2 * u / (f * s) - 1, f, s),
+        delta=2 * u / (f * s) - 1,
     )
 
 
@@ -193,7 +193,7 @@ def _rank_sums(smaller: int, counts: tuple[int, ...]) -> tuple[Floats, Floats]:
     return np.abs(np.arange(len(mass)) / 2 - mean), mass
 
 
-def _delta_interval(delta: float, f: int, s: int) -> Interval:
+def cliffs_delta(delta: float, f: int, s: int) -> Interval:
     """Cliff's delta with the score interval of Newcombe 2006 (method 5) for the area under the curve, (delta
     + 1) / 2.
     """
@@ -241,10 +241,9 @@ def false_discovery(p: Floats, smallest: Floats, level: float) -> tuple[Floats, 
 def _testable(smallest: Floats, level: float) -> int:
     """The least k with no more than k candidates that could reach level / k."""
     ordered = np.sort(smallest)
-    for k in range(1, len(ordered) + 1):
-        if int(np.searchsorted(ordered, level / k, side="right")) <= k:
-            return k
-    return len(ordered)
+    k = np.arange(1, len(ordered) + 1)
+    enough = np.searchsorted(ordered, level / k, side="right") <= k
+    return int(k[enough.argmax()]) if enough.any() else len(ordered)
 
 
 def needed_for_separation(failing: int, passing: int, candidates: int, level: float) -> tuple[int, int]:
