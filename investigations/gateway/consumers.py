@@ -107,7 +107,7 @@ class SensorConsumer(AsyncWebsocketConsumer):
             await work
         except Refuse as refuse:
             await self._end(refuse)
-        except (DatabaseError, InterfaceError) as problem:
+        except (DatabaseError, InterfaceError, RedisError) as problem:
             logger.warning("sensor_connection_failed", extra={**self._who(), "reason": str(problem)})
             await self._end(refusals.unavailable())
         except Exception:

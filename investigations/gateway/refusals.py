@@ -45,7 +45,8 @@ def superseded() -> Refuse:
 
 
 def unavailable() -> Refuse:
-    return Refuse("unavailable", "The gateway cannot reach its database just now.", code=4503, retry_after_s=1.0)
+    sentence = "The gateway cannot reach its database or Redis just now."
+    return Refuse("unavailable", sentence, code=4503, retry_after_s=1.0)
 
 
 def internal() -> Refuse:
