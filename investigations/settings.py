@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
-import environ
+from investigations.lib.environment import Environment
 
 ROOT = Path(__file__).resolve().parent.parent
-env = environ.Env()
+env = Environment()
 
 HOME = Path(env.str("SIGHTLINE_HOME", default=str(Path.cwd() / ".sightline")))
 DEBUG = env.bool("SIGHTLINE_DEBUG", default=False)
@@ -73,14 +73,15 @@ TEMPLATES = [
 ]
 
 # Storage: PostgreSQL and a Redis-compatible server, always.
-DATABASES = {"default": env.db_url("DATABASE_URL", default="postgres:///sightline")}
+DATABASES = {"default": env.database("DATABASE_URL", default="postgres:///sightline")}
+DATABASES["default"]["ENGINE"] = "investigations.lib.postgresql"  # its pool survives a restart of the server
 DATABASES["default"]["CONN_MAX_AGE"] = 0
 DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {
     "min_size": 1,
     "max_size": env.int("SIGHTLINE_DB_POOL", default=12),
     "timeout": 10,
 }
-REDIS_URL = env.str("REDIS_URL", default="redis://127.0.0.1:6379/0")
+REDIS_URL = env.redis("REDIS_URL", default="redis://127.0.0.1:6379/0")
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
@@ -155,5 +156,5 @@ from investigations.lib.logs import logging_config  # noqa: E402  (needs nothing
 
 LOGGING_CONFIG = "investigations.lib.logs.configure"
 LOGGING = logging_config(
-    level=env.str("SIGHTLINE_LOG_LEVEL", default="INFO"), human=env.bool("SIGHTLINE_LOG_HUMAN", default=False)
+    level=env.log_level("SIGHTLINE_LOG_LEVEL", default="INFO"), human=env.bool("SIGHTLINE_LOG_HUMAN", default=False)
 )

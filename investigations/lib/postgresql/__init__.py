@@ -1,0 +1,1 @@
+"""The database backend named in the settings; Django looks for it in `base`."""
