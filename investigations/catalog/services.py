@@ -6,7 +6,7 @@ import re
 import uuid
 from datetime import UTC, datetime, timedelta
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -49,13 +49,22 @@ def ensure_service(environment: Environment, name: str) -> Service:
     return service
 
 
+_BUMP = (
+    "UPDATE catalog_service SET probe_revision = probe_revision + 1 WHERE id = %s RETURNING probe_revision"
+)
+
+
 def bump_probe_revision(service: Service) -> int:
     """Count one more change to the probes that this service's instances should hold; answers the new revision.
 
     Every connected instance hears of it after the commit and is sent its set anew.
     """
-    Service.objects.filter(pk=service.pk).update(probe_revision=F("probe_revision") + 1)
-    service.refresh_from_db(fields=["probe_revision"])
+    with connection.cursor() as cursor:
+        cursor.execute(_BUMP, [service.pk])
+        row = cursor.fetchone()
+    if row is None:
+        raise Service.DoesNotExist(service.pk)
+    service.probe_revision = int(row[0])
     topic = topics.service_topic(service.id)
     publish.after_commit(
         topic, {"what": "probe_set", "id": str(service.id), "cursor": service.probe_revision}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NoReturn
 
@@ -71,15 +71,23 @@ def store_source(service: Service, source: wire.Source, commit: str = "") -> Sou
     return stored
 
 
-def fetch_source(*, by: Actor, service: Service, path: str, commit: str | None = None) -> SourceFile:
+def fetch_source(
+    *,
+    by: Actor,
+    service: Service,
+    path: str,
+    commit: str | None = None,
+    running: Sequence[Instance] | None = None,
+) -> SourceFile:
     """A file as it runs now, or as it ran at ``commit``: the stored text when it is surely that, else a live answer.
 
-    ``path`` may be the end of a path. Raises `NotFound` (source_unknown) when no instance has the file, `Unavailable`
+    ``path`` may be the end of a path; ``running`` are the present instances, newest connection first, if the caller has
+    just read them. Raises `NotFound` (source_unknown) when no instance has the file, `Unavailable`
     (no_instance, no_answer) when none can be asked and none is stored.
     """
     permissions.require(by, "read", service.environment)
     _check_path(path)
-    instance = _instance_to_ask(service, commit)
+    instance = _instance_to_ask(service, commit) if running is None else _first_of(running, commit)
     if instance is None:
         return _last_known(service, path, commit) or _nobody_to_ask(service)
     fresh = _fresh(service, instance).filter(path=path).last()
@@ -212,6 +220,10 @@ def _instance_to_ask(service: Service, commit: str | None) -> Instance | None:
     if commit:
         present = present.filter(commit=commit)
     return present.order_by("-connected_at").first()
+
+
+def _first_of(running: Sequence[Instance], commit: str | None) -> Instance | None:
+    return next((instance for instance in running if not commit or instance.commit == commit), None)
 
 
 def _fresh(service: Service, instance: Instance) -> QuerySet[SourceFile]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from django.db import transaction
+from django.db.models import F, FilteredRelation, Q, QuerySet
 from django.utils import timezone
 
 from investigations.accounts.actors import SYSTEM
@@ -15,12 +17,18 @@ from investigations.lib.ids import BadId, read, show
 from investigations.live import publish, topics
 from investigations.probes.models import DeliveryState, Probe, ProbeDelivery
 from investigations.sessions import services as sessions
+from investigations.sessions.models import TimelineEntry
 from sightline import wire
 
 MOST_PLACES = 20
 MOST_FIGURES = 20_000
 """Characters of a kind's figures kept on one instance."""
-_WORTH_TELLING = {DeliveryState.ARMED: "probe_armed", DeliveryState.REJECTED: "probe_rejected"}
+_WORTH_TELLING: dict[str, str] = {
+    DeliveryState.ARMED: "probe_armed",
+    DeliveryState.REJECTED: "probe_rejected",
+}
+_STATUS = ["state", "slug", "sentence", "nearest", "places", "armed_at", "disarmed_at", "updated_at"]
+_COUNTS = ["endings", "unobserved_ms", "cost_us", "counted_since", "figures", "updated_at"]
 
 
 @transaction.atomic
@@ -29,24 +37,42 @@ def record_delivery(instance: Instance, revision: int, statuses: Sequence[wire.P
 
     The first instance that arms a probe, and the first that rejects it, go on the session's timeline.
     """
-    probes = _probes(instance, (status.probe_id for status in statuses))
-    known = {
-        row.probe_id: row for row in instance.deliveries.filter(probe__in=probes.values()).select_for_update()
-    }
-    changed: dict[uuid.UUID, Probe] = {}
+    probes = _with_standing(instance, _probes(instance, (status.probe_id for status in statuses)))
+    known = {show("prb", probe.pk): _standing(probe, instance) for probe in probes}
+    before = {wire_id: row.state for wire_id, row in known.items()}
+    told = {}
     for status in statuses:
-        probe = probes.get(status.probe_id)
-        if probe is None or status.state not in DeliveryState.values:
-            continue
-        row = known.get(probe.id) or ProbeDelivery(probe=probe, instance=instance, state="")
-        before, row.state = row.state, status.state
-        _take(row, status)
-        _save(row)
-        known[probe.id] = row
-        if row.state != before:
-            changed[probe.id] = probe
-            _tell_first(probe, instance, row)
-    _hint(changed.values())
+        row = known.get(status.probe_id)
+        if row is not None and status.state in DeliveryState.values:
+            row.state = status.state
+            _take(row, status)
+            told[status.probe_id] = row
+    _save(told.values(), _STATUS)
+    changed = [row for wire_id, row in told.items() if row.state != before[wire_id]]
+    _tell_first(instance, changed)
+    _hint(row.probe for row in changed)
+
+
+def _with_standing(instance: Instance, probes: QuerySet[Probe]) -> QuerySet[Probe]:
+    """The probes, each read together with where it stands on the instance: somebody waits after placing one."""
+    own = FilteredRelation("deliveries", condition=Q(deliveries__instance=instance))
+    return probes.annotate(
+        own=own,
+        own_state=F("own__state"),
+        own_armed_at=F("own__armed_at"),
+        own_disarmed_at=F("own__disarmed_at"),
+    )
+
+
+def _standing(probe: Probe, instance: Instance) -> ProbeDelivery:
+    """A row as `_with_standing` read it; one that is not there yet has no state."""
+    return ProbeDelivery(
+        probe=probe,
+        instance=instance,
+        state=probe.own_state or "",  # type: ignore[attr-defined]
+        armed_at=probe.own_armed_at,  # type: ignore[attr-defined]
+        disarmed_at=probe.own_disarmed_at,  # type: ignore[attr-defined]
+    )
 
 
 def _take(row: ProbeDelivery, status: wire.ProbeStatus) -> None:
@@ -66,36 +92,52 @@ def _take(row: ProbeDelivery, status: wire.ProbeStatus) -> None:
     row.updated_at = now
 
 
-def _tell_first(probe: Probe, instance: Instance, row: ProbeDelivery) -> None:
-    """One line on the timeline for the first instance in a telling state: a page shows the others."""
-    kind = _WORTH_TELLING.get(DeliveryState(row.state))
-    if kind is None or probe.deliveries.filter(state=row.state).exclude(pk=row.pk).exists():
+def _tell_first(instance: Instance, rows: Iterable[ProbeDelivery]) -> None:
+    """One line on a timeline for the first instance in a telling state: a page shows the others."""
+    news = {
+        (_WORTH_TELLING[row.state], show("prb", row.probe_id)): row
+        for row in rows
+        if row.state in _WORTH_TELLING
+    }
+    if not news:
         return
-    if probe.session.timeline.filter(kind=kind, subject=show("prb", probe.id)).exists():
-        return
+    told = TimelineEntry.objects.filter(
+        session__in={row.probe.session_id for row in news.values()},
+        kind__in={kind for kind, _ in news},
+        subject__in={subject for _, subject in news},
+    )
+    already = set(told.values_list("kind", "subject").order_by())
+    for (kind, subject), row in news.items():
+        if (kind, subject) not in already:
+            sessions.record(row.probe.session, SYSTEM, kind, _news(instance, row), subject=subject)
+
+
+def _news(instance: Instance, row: ProbeDelivery) -> str:
     where = f"{instance.host} ({instance.pid})"
-    sentence = f"P{probe.number} is armed on {where}."
     if row.state == DeliveryState.REJECTED:
-        sentence = f"P{probe.number} was rejected by {where}: {row.sentence}"
-    sessions.record(probe.session, SYSTEM, kind, sentence, subject=show("prb", probe.id))
+        return f"P{row.probe.number} was rejected by {where}: {row.sentence}"
+    return f"P{row.probe.number} is armed on {where}."
 
 
 @transaction.atomic
 def record_counters(instance: Instance, heartbeat: wire.Heartbeat) -> None:
     """Note what became of hits. Counts are running totals of the process: one that came late never lowers them."""
-    probes = _probes(instance, (counters.probe_id for counters in heartbeat.counters))
+    probes = {
+        show("prb", probe.pk): probe
+        for probe in _probes(instance, (counters.probe_id for counters in heartbeat.counters))
+    }
     rows = instance.deliveries.filter(probe__in=probes.values()).select_for_update(of=("self",))
     known = {row.probe_id: row for row in rows}
-    changed: dict[uuid.UUID, Probe] = {}
+    changed: dict[uuid.UUID, ProbeDelivery] = {}
     for counters in heartbeat.counters:
         probe = probes.get(counters.probe_id)
         if probe is None:
             continue
-        row = known.get(probe.id) or ProbeDelivery(probe=probe, instance=instance)
+        row = known.setdefault(probe.id, ProbeDelivery(probe=probe, instance=instance))
         if _count(row, counters):
-            _save(row)
-            changed[probe.id] = probe
-    _hint(changed.values())
+            changed[probe.id] = row
+    _save(changed.values(), _COUNTS)
+    _hint(probe for probe in probes.values() if probe.id in changed)
 
 
 def _count(row: ProbeDelivery, counters: wire.ProbeCounters) -> bool:
@@ -119,31 +161,27 @@ def raised(counts: Mapping[str, int], told: Mapping[str, int]) -> dict[str, int]
     return {ending: max(counts.get(ending, 0), told.get(ending, 0)) for ending in endings}
 
 
-def _probes(instance: Instance, wire_ids: Iterable[str]) -> dict[str, Probe]:
-    """The probes of the instance's own service, by their id on the wire."""
-    ids = {}
+def _probes(instance: Instance, wire_ids: Iterable[str]) -> QuerySet[Probe]:
+    """The probes of the instance's own service among these, with what is needed to tell of them."""
+    rows = Probe.objects.filter(pk__in=set(_read(wire_ids)), service=instance.service_id)
+    return rows.select_related("session").only("number", "session", "session__number").order_by("pk")
+
+
+def _read(wire_ids: Iterable[str]) -> Iterator[uuid.UUID]:
     for text in wire_ids:
-        try:
-            ids[read("prb", text)] = text
-        except BadId:
-            continue
-    rows = Probe.objects.filter(pk__in=ids, service=instance.service_id).select_related("session")
-    return {ids[probe.pk]: probe for probe in rows.order_by("pk")}
+        with contextlib.suppress(BadId):
+            yield read("prb", text)
 
 
-def _save(row: ProbeDelivery) -> None:
-    """Insert or update: two connections of one instance may report at once while one is being closed.
+def _save(rows: Iterable[ProbeDelivery], reported: list[str]) -> None:
+    """Insert or update what was reported, in one statement.
 
-    One statement, because a person waits for it after placing a probe.
+    Two connections of one instance may report at once while one is being closed, and statuses beside counts: each
+    writes its own columns.
     """
     ProbeDelivery.objects.bulk_create(
-        [row], update_conflicts=True, unique_fields=["probe", "instance"], update_fields=_REPORTED
+        rows, update_conflicts=True, unique_fields=["probe", "instance"], update_fields=reported
     )
-
-
-_REPORTED = [
-    field.name for field in ProbeDelivery._meta.concrete_fields if field.name not in ("id", "probe", "instance")
-]
 
 
 def _hint(probes: Iterable[Probe]) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from investigations.accounts.actors import Actor
-from investigations.catalog.models import Service, SourceFile
+from investigations.catalog.models import Instance, Service, SourceFile
 from investigations.catalog.services import fetch_files, fetch_source
 from investigations.codebase.probeable import check_line, first_line_within
 from investigations.lib.errors import NotFound, Unavailable
@@ -32,14 +32,15 @@ class Place:
     commit: str = ""
 
 
-def resolve(by: Actor, spec: ProbeSpec) -> Place | ProbeProblem:
+def resolve(by: Actor, spec: ProbeSpec, running: Sequence[Instance]) -> Place | ProbeProblem:
     """Find the spec's place in the code that runs now, or say what is wrong with it and what is near.
 
-    Asks a live instance for the file when it is not stored; without one the place is taken as it is, unchecked.
+    ``running`` are the service's present instances, the one that connected last first. Asks one of
+    them for the file when it is not stored; without one the place is taken as it is, unchecked.
     """
     as_wished = wire.Location(file=spec.file, line=spec.line, function=spec.function)
     try:
-        source = _source(by, spec)
+        source = _source(by, spec, running)
     except Unavailable as away:
         return Place(as_wished, note=f"{away.sentence} The place could not be checked.")
     except NotFound as missing:
@@ -51,12 +52,9 @@ def resolve(by: Actor, spec: ProbeSpec) -> Place | ProbeProblem:
     return _function(spec, source) if spec.function else _line(spec, source)
 
 
-def _source(by: Actor, spec: ProbeSpec) -> SourceFile:
-    if not spec.function:
-        return fetch_source(by=by, service=spec.service, path=spec.file)
-    return fetch_source(
-        by=by, service=spec.service, path=_path_of(by, spec.service, spec.function.split(":")[0])
-    )
+def _source(by: Actor, spec: ProbeSpec, running: Sequence[Instance]) -> SourceFile:
+    path = _path_of(by, spec.service, spec.function.split(":")[0]) if spec.function else spec.file
+    return fetch_source(by=by, service=spec.service, path=path, running=running)
 
 
 def _path_of(by: Actor, service: Service, module: str) -> str:

@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import msgspec
-from django.db import transaction
-from django.db.models import Max
+from django.db import connection, transaction
 from django.utils import timezone
 
 from investigations.accounts import permissions
@@ -78,16 +77,21 @@ class ProbeCheck:
 def check_probe(*, by: Actor, session: InvestigationSession, spec: ProbeSpec) -> ProbeCheck:
     """What `place_probe` would do, without doing it. May ask a live instance for the file."""
     permissions.require(by, "read", session.environment)
+    return _check(by, session, spec)
+
+
+def _check(by: Actor, session: InvestigationSession, spec: ProbeSpec) -> ProbeCheck:
+    """The check itself, for an actor who may act in the session; reading the source asks for that right again."""
     if spec.service.environment_id != session.environment_id:
         return ProbeCheck([_service_elsewhere(session, spec.service)])
     problems = list(problems_of(spec))
     if problems:
         return ProbeCheck(problems)
-    place = places.resolve(by, spec)
+    running = list(spec.service.instances.filter(present()).order_by("-connected_at"))
+    place = places.resolve(by, spec, running)
     if isinstance(place, ProbeProblem):
         return ProbeCheck([place])
     wanted = targeting.read(spec.targeting)
-    running = list(spec.service.instances.filter(present()).select_related("service"))
     chosen = [instance for instance in running if targeting.targets(wanted, instance)]
     notes = [place.note] if place.note else []
     if not chosen:
@@ -122,7 +126,7 @@ def place_probe(
     permissions.require(by, "place_probe", session.environment)
     if (placed := _placed_before(session, idempotency_key)) is not None:
         return placed
-    check = check_probe(by=by, session=session, spec=spec)  # may wait for a sensor, so no lock is held yet
+    check = _check(by, session, spec)  # may wait for a sensor, so no lock is held yet
     if check.problems or check.place is None:
         raise check.problems[0].error()
     with transaction.atomic():
@@ -130,10 +134,10 @@ def place_probe(
         sessions.require_open(session)
         if (placed := _placed_before(session, idempotency_key)) is not None:
             return placed
-        _require_room(session, spec.service)
-        probe = _create(by, session, spec, check.place, idempotency_key, purpose)
+        number = _require_room(session, spec.service)
+        probe = _create(by, session, spec, number, check.place, idempotency_key, purpose)
+        bump_probe_revision(spec.service)  # before what is told to pages: hints leave in this order
         _record_placing(by, probe, check)
-        bump_probe_revision(spec.service)
     return probe
 
 
@@ -145,33 +149,45 @@ def _placed_before(session: InvestigationSession, idempotency_key: str) -> Probe
     return session.probes.filter(idempotency_key=idempotency_key).select_related("service", "session").first()
 
 
-def _require_room(session: InvestigationSession, service: Service) -> None:
+_ROOM = """
+SELECT (SELECT count(*) FROM probes_probe WHERE session_id = %(session)s AND state = 'active'),
+       (SELECT count(*) FROM probes_probe WHERE service_id = %(service)s AND state = 'active'),
+       (SELECT coalesce(max(number), 0) + 1 FROM probes_probe WHERE session_id = %(session)s)
+"""
+
+
+def _require_room(session: InvestigationSession, service: Service) -> int:
+    """The number that a further probe gets. Raises `Limited` when there are as many active ones as there may be."""
+    with connection.cursor() as cursor:
+        cursor.execute(_ROOM, {"session": session.pk, "service": service.pk})
+        in_session, on_service, number = cursor.fetchone()
     for active, most, where in (
-        (session.probes, MOST_IN_SESSION, "this session"),
-        (service.probes, MOST_ON_SERVICE, service.name),
+        (in_session, MOST_IN_SESSION, "this session"),
+        (on_service, MOST_ON_SERVICE, service.name),
     ):
-        if active.filter(state=ProbeState.ACTIVE).count() >= most:
+        if active >= most:
             raise Limited(
                 "probes_too_many",
                 f"There are {most} active probes in {where}.",
                 fix="Remove one that has answered.",
             )
+    return int(number)
 
 
 def _create(
     by: Actor,
     session: InvestigationSession,
     spec: ProbeSpec,
+    number: int,
     place: places.Place,
     idempotency_key: str,
     purpose: str,
 ) -> Probe:
-    number = session.probes.aggregate(most=Max("number"))["most"] or 0
     return Probe.objects.create(
         environment=session.environment,
         session=session,
         service=spec.service,
-        number=number + 1,
+        number=number,
         kind=spec.kind,
         location=msgspec.to_builtins(place.location),
         place=place.location.function or f"{place.location.file}:{place.location.line}",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -175,8 +175,9 @@ def record(
     words. The session's row stays locked until the transaction ends, so cursors become visible in the order
     they count.
     """
-    cursor = _advance("timeline_cursor", session.id, 1)
-    _take_part(session, by)
+    cursor, takes_part = _next_entry(session, by)
+    if not takes_part:
+        _take_part(session, by)
     entry = TimelineEntry.objects.create(
         session=session,
         cursor=cursor,
@@ -197,7 +198,8 @@ def record(
 
 def next_capture_cursors(session_id: UUID, count: int) -> int:
     """Reserve ``count`` capture cursors, in the transaction that writes the captures, and return the first."""
-    return _advance("capture_cursor", session_id, count) - count + 1
+    [last] = _advance(_NEXT_CAPTURES, {"session": session_id, "count": count})
+    return int(last) - count + 1
 
 
 def locked(session: InvestigationSession) -> InvestigationSession:
@@ -216,26 +218,42 @@ def require_open(session: InvestigationSession) -> None:
         )
 
 
-_ADVANCES: dict[Literal["timeline_cursor", "capture_cursor"], str] = {
-    "timeline_cursor": "UPDATE investigation_sessions_investigationsession"
-    " SET timeline_cursor = timeline_cursor + %s WHERE id = %s RETURNING timeline_cursor",
-    "capture_cursor": "UPDATE investigation_sessions_investigationsession"
-    " SET capture_cursor = capture_cursor + %s WHERE id = %s RETURNING capture_cursor",
-}
+_NEXT_CAPTURES = """
+UPDATE investigation_sessions_investigationsession SET capture_cursor = capture_cursor + %(count)s
+WHERE id = %(session)s RETURNING capture_cursor
+"""
+_NEXT_ENTRY = """
+UPDATE investigation_sessions_investigationsession SET timeline_cursor = timeline_cursor + 1
+WHERE id = %(session)s
+RETURNING timeline_cursor, EXISTS (
+    SELECT FROM investigation_sessions_participant
+    WHERE session_id = %(session)s AND user_id = %(user)s AND token_id IS NOT DISTINCT FROM %(token)s
+)
+"""
 
 
-def _advance(cursor_name: Literal["timeline_cursor", "capture_cursor"], session_id: UUID, by: int) -> int:
-    """Move a cursor forward in one round trip; the UPDATE is what locks the row."""
+def _next_entry(session: InvestigationSession, by: Actor) -> tuple[int, bool]:
+    """The cursor of a new entry, and whether the actor is known to take part: one round trip for every verb.
+
+    Somebody who joined while this waited for the lock is not seen yet; `_take_part` looks again.
+    """
+    user, token = by.user and by.user.pk, by.token and by.token.pk
+    cursor, takes_part = _advance(_NEXT_ENTRY, {"session": session.id, "user": user, "token": token})
+    return cursor, takes_part
+
+
+def _advance(statement: str, values: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Move a session's cursor forward; the UPDATE is what locks the row."""
     if not connection.in_atomic_block:
         raise transaction.TransactionManagementError(
             "A cursor is handed out in the transaction that uses it."
         )
     with connection.cursor() as cursor:
-        cursor.execute(_ADVANCES[cursor_name], [by, session_id])
-        row = cursor.fetchone()
+        cursor.execute(statement, values)
+        row: tuple[Any, ...] | None = cursor.fetchone()
     if row is None:
-        raise InvestigationSession.DoesNotExist(session_id)
-    return int(row[0])
+        raise InvestigationSession.DoesNotExist(values["session"])
+    return row
 
 
 def _take_part(session: InvestigationSession, by: Actor) -> tuple[Participant | None, bool]:

@@ -73,6 +73,29 @@ class TestRecordDelivery:
             "P1 was rejected by other (2): Line 7 is not executable.",
         ]
 
+    def test_a_whole_set_is_read_and_noted_in_one_statement_each(
+        self,
+        place: Callable[..., Probe],
+        connect: Callable[..., Instance],
+        django_assert_num_queries: Callable[..., Any],
+    ) -> None:
+        probes = [place() for _ in range(3)]
+        services.record_delivery(connect(), 1, [status(probe, "armed") for probe in probes])
+        late = connect()
+
+        with django_assert_num_queries(5):  # with the savepoint, and what the timeline knows already
+            services.record_delivery(late, 1, [status(probe, "armed") for probe in probes])
+
+        assert late.deliveries.filter(state="armed").count() == 3
+
+    def test_a_status_leaves_the_counts_alone(self, probe: Probe, instance: Instance) -> None:
+        services.record_delivery(instance, 1, [status(probe, "armed")])
+        services.record_counters(instance, heartbeat(probe, endings={"captured": 7}, cost_us=2.0))
+        services.record_delivery(instance, 1, [status(probe, "removed")])
+
+        row = probe.deliveries.get()
+        assert (row.state, row.endings, row.cost_us) == ("removed", {"captured": 7}, 2.0)
+
     def test_a_probe_of_another_service_is_passed_over(
         self, probe: Probe, connect: Callable[..., Instance]
     ) -> None:

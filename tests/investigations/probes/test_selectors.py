@@ -76,13 +76,13 @@ class TestDesiredProbes:
         assert [probe.id for probe in selectors.desired_probes(instance)[1]] == [show("prb", mine.id)]
         assert selectors.desired_probes(connect(service="fraud-service")) == (0, [])
 
-    def test_costs_two_queries_however_many_there_are(
+    def test_costs_one_query_however_many_there_are(
         self, place: Callable[..., Probe], instance: Instance, django_assert_num_queries: Callable[..., Any]
     ) -> None:
         for _ in range(3):
             place()
 
-        with django_assert_num_queries(2):
+        with django_assert_num_queries(1):
             selectors.desired_probes(instance)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -135,6 +136,18 @@ class TestCheckProbe:
 
 
 class TestPlaceProbe:
+    def test_costs_few_statements_for_somebody_waits(
+        self,
+        responder: Actor,
+        session: InvestigationSession,
+        spec: Callable[..., ProbeSpec],
+        django_assert_max_num_queries: Callable[..., Any],
+    ) -> None:
+        services.place_probe(by=responder, session=session, spec=spec())  # joins the session
+
+        with django_assert_max_num_queries(12):  # with two questions of role, and the savepoint's two
+            services.place_probe(by=responder, session=session, spec=spec())
+
     def test_makes_an_active_probe_and_tells_the_timeline_and_the_sensors(
         self, agent: Actor, session: InvestigationSession, spec: Callable[..., ProbeSpec], service: Service
     ) -> None:
