@@ -258,7 +258,7 @@ def instance_dict(value: object, facts: ClassFacts) -> dict[Any, Any] | None:
         fields = read_member(found, value)
     else:
         return None
-    return fields if is_one_of(dict, mro_of(type(fields))) else None
+    return fields if type(fields) is dict or is_one_of(dict, mro_of(type(fields))) else None
 
 
 def field(fields: dict[Any, Any], name: str) -> Any:
@@ -377,7 +377,7 @@ def read_attribute(value: object, name: str) -> Any:
     facts = facts_of(cls)
     if facts.is_class:
         return _read_class_attribute(value, cls, name)  # type: ignore[arg-type]
-    attribute = attribute_of(facts, cls, name)
+    attribute = facts.attributes.get(name) or attribute_of(facts, cls, name)
     kind = attribute.kind
     if kind in (INSTANCE, CLASS_VALUE, LAZY, LOADED):
         fields = instance_dict(value, facts)

@@ -136,15 +136,22 @@ _COMPARE: Final[dict[str, Callable[[Any, Any], Any]]] = {
 
 
 def _fast(tree: Tree) -> Closure | None:
-    """A closure for ``name op constant``, ``name.field op constant`` or a lone name; None for every other shape."""
+    """A closure for a lone name, and for a name or ``name.field`` compared with a constant; None for other shapes."""
     if tree[0] == "name":
         return _fast_name(tree[1])
-    if tree[0] != "compare" or len(tree) != 4 or tree[3][0] != "const" or tree[2] not in _COMPARE:
+    if tree[0] != "compare" or len(tree) != 4 or tree[3][0] != "const":
         return None
-    constant = tree[3][1]
-    same: tuple[type, ...] = (int, float) if type(constant) in (int, float) else (type(constant),)
-    if tree[1][0] == "name":
-        return _fast_compare(tree[1][1], tree[2], constant, same, _guarded(_Compiler(None).compile(tree)))
+    left, op, constant = tree[1], tree[2], tree[3][1]
+    holds = _holds_at_once(op, constant)
+    if holds is None:
+        return None
+    slow = _guarded(_Compiler(None).compile(tree))
+    if left[0] == "name":
+        if op in _COMPARE:
+            return _fast_compare(left[1], op, constant, holds, slow)
+        return _fast_identity(left[1], op, constant)
+    if left[0] == "attr" and left[1][0] == "name":
+        return _fast_field(left[1][1], left[2], holds, slow)
     return None
 
 
@@ -158,9 +165,41 @@ def _fast_name(name: str) -> Closure:
     return evaluate
 
 
-def _fast_compare(name: str, op: str, constant: Any, same: tuple[type, ...], slow: Closure) -> Closure:
-    compare = _COMPARE[op]
-    first, last = same[0], same[-1]
+Holds = Callable[[Any], "bool | None"]
+"""Whether a comparison with a constant holds for a value; None where that needs a closer look."""
+
+
+def _holds_at_once(op: str, constant: Any) -> Holds | None:
+    """The comparison with ``constant`` for values of its own type (for ``==``: of any builtin scalar's)."""
+    if op == "is":
+        return lambda value: value is constant
+    if op == "is not":
+        return lambda value: value is not constant
+    if op not in _COMPARE:
+        return None
+    compare, (first, last), also = _COMPARE[op], _own_types(constant), _also_compared(op)
+
+    def holds(value: Any) -> bool | None:
+        cls = type(value)
+        if cls is first or cls is last or id(cls) in also:
+            return compare(value, constant)  # type: ignore[no-any-return]
+        return None
+
+    return holds
+
+
+def _own_types(constant: Any) -> tuple[type, type]:
+    """The types of values that compare with ``constant`` by one operation, in any order."""
+    return (int, float) if type(constant) in (int, float) else (type(constant), type(constant))
+
+
+def _also_compared(op: str) -> frozenset[int]:
+    """Ids of further types for which the operation answers, and does not raise."""
+    return foreign.ATOM_IDS if op in ("==", "!=") else frozenset()
+
+
+def _fast_compare(name: str, op: str, constant: Any, holds: Holds, slow: Closure) -> Closure:
+    compare, (first, last) = _COMPARE[op], _own_types(constant)
 
     def evaluate(scope: Scope, budget: Budget | None = None) -> Any:
         try:
@@ -168,9 +207,43 @@ def _fast_compare(name: str, op: str, constant: Any, same: tuple[type, ...], slo
         except KeyError:
             raise _unknown(name) from None
         cls = type(value)
-        if cls is first or cls is last:
+        if cls is first or cls is last:  # most values by far, and a call less
             return compare(value, constant)
-        return slow(scope, budget)
+        verdict = holds(value)
+        return slow(scope, budget) if verdict is None else verdict
+
+    return evaluate
+
+
+def _fast_identity(name: str, op: str, constant: Any) -> Closure:
+    wanted = op == "is"
+
+    def evaluate(scope: Scope, budget: Budget | None = None) -> Any:
+        try:
+            return (scope[name] is constant) is wanted
+        except KeyError:
+            raise _unknown(name) from None
+
+    return evaluate
+
+
+def _fast_field(owner: str, field: str, holds: Holds, slow: Closure) -> Closure:
+    read, missing = foreign.read_attribute, foreign.MISSING
+
+    def evaluate(scope: Scope, budget: Budget | None = None) -> Any:
+        try:
+            value = scope[owner]
+        except KeyError:
+            raise _unknown(owner) from None
+        try:
+            value = read(value, field)
+        except foreign.Unreadable:
+            return slow(scope, budget)  # it says why
+        except RuntimeError as error:
+            foreign.let_strangers_through(error)
+            return slow(scope, budget)
+        verdict = None if value is missing else holds(value)
+        return slow(scope, budget) if verdict is None else verdict
 
     return evaluate
 
