@@ -266,6 +266,21 @@ def test_items_fields_and_variables_are_counted() -> None:
     assert capture(Point(1, 2), fields=1).cut == "fields 1 of 2"
 
 
+def test_where_one_stack_is_cut_another_goes_on() -> None:
+    frame = sys._getframe()
+    redactor = Redactor()
+    (short,), cuts = snapshots.write(
+        snapshots.copy_frames(frame, wire.Limits(frames=1), variables=False), redactor
+    )
+    longer, _ = snapshots.write(
+        snapshots.copy_frames(frame, wire.Limits(frames=2), variables=False), redactor
+    )
+
+    assert (short.cut, cuts) == ("frames", ["frames"])
+    assert (short.function, longer[0].function) == ("test_where_one_stack_is_cut_another_goes_on",) * 2
+    assert longer[0].cut is None
+
+
 def test_a_long_text_is_cut_but_still_comparable() -> None:
     one, other, same = (
         capture("a" * 300, length=9),

@@ -14,7 +14,7 @@ import itertools
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from msgspec import UNSET
 
@@ -27,6 +27,7 @@ MAX_SCANNED: Final = 4096
 """Characters of one text that are looked through; of a longer text no more than this ever leaves."""
 _MOST_REMEMBERED = 20_000
 _LONGEST_REMEMBERED = 200
+Verdict = TypeVar("Verdict", str, wire.Value)
 
 # ---------------------------------------------------------------- rules by name
 
@@ -267,6 +268,8 @@ class Redactor:
         self.known_names: dict[str, str] = {}
         self.known_texts: dict[str, str] = {}
         """Verdicts so far, by name and by text: a writer looks here first, because a call costs more than the look."""
+        self.harmless_texts: dict[str, wire.Value] = {}
+        """Short ASCII texts in which nothing was found, as they leave: for looking up, not for changing."""
         self._type_verdicts: dict[str, str] = {}
         self.looks_at_types = bool(self._types)
         self.looks_at_paths = bool(self._paths)
@@ -303,6 +306,8 @@ class Redactor:
             verdict = findings[0].rule if findings else ""
             if len(text) <= _LONGEST_REMEMBERED:
                 _remember(self.known_texts, text, verdict)
+                if not verdict and text.isascii():
+                    _remember(self.harmless_texts, text, wire.Value("str", text))
         return verdict
 
     def findings(self, text: str) -> list[Finding]:
@@ -356,7 +361,7 @@ class Redactor:
         return [line for name, value in values.items() for line in _explain(name, value)]
 
 
-def _remember(verdicts: dict[str, str], subject: str, verdict: str) -> str:
+def _remember(verdicts: dict[str, Verdict], subject: str, verdict: Verdict) -> Verdict:
     if len(verdicts) >= _MOST_REMEMBERED:
         verdicts.clear()
     verdicts[subject] = verdict

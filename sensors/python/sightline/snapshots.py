@@ -18,6 +18,8 @@ from collections.abc import Iterable, Iterator
 from types import CodeType, FrameType
 from typing import Any, Final, NamedTuple
 
+from msgspec.structs import replace
+
 from . import foreign, readers, wire
 from .foreign import NoneType
 from .readers import ENTRIES, FIELDS, ITEMS, LEAF_IDS, NAMED, SCALAR, Node, reader_for
@@ -228,21 +230,17 @@ def write(copied: Copied, redactor: Redactor) -> tuple[list[wire.Frame], list[st
     writer = _Writer(redactor, copied.limits, copied.shared)
     frames = []
     for code, instruction, variables in copied.frames:
-        frame = wire.Frame(
-            function=code.co_qualname,
-            file=code.co_filename,
-            line=line_of(code, instruction),
-            module=module_of(code.co_filename),
-        )
+        frame = frame_at(code, instruction)
         if variables is not None:
-            frame.variables = {}
-            writer.begin(frame.variables, variables)
+            written: dict[str, wire.Value] = {}
+            frame = replace(frame, variables=written)
+            writer.begin(written, variables)
             if len(variables) == MAX_VARIABLES:
                 frame.cut = f"variables {MAX_VARIABLES}"
                 writer.cuts.add("variables")
         frames.append(frame)
     if copied.more and frames:
-        frames[-1].cut = "frames"
+        frames[-1] = replace(frames[-1], cut="frames")
         writer.cuts.add("frames")
     writer.run()
     return frames, sorted(writer.cuts)
@@ -276,6 +274,9 @@ class _Writer:
         self.redactor = redactor
         self.limits = limits
         self.shared = shared
+        self.harmless_texts = redactor.harmless_texts
+        self.known_names = {} if redactor.looks_at_paths else redactor.known_names
+        """Verdicts by name, where these alone decide whether a value is withheld."""
         self.room = limits.bytes
         self.plain_length = min(limits.length, MAX_SCANNED)
         self.cuts: set[str] = set()
@@ -307,16 +308,9 @@ class _Writer:
             if rule:
                 return self.withheld(copy, rule)
             cls = type(copy)
-            if cls is str:
-                if redactor.known_texts.get(copy) == "" and len(copy) <= self.plain_length and copy.isascii():
-                    self.room -= 12 + len(copy)
-                    return (
-                        wire.Value("str", copy) if self.room > 0 else self.text("str", copy, copy, None, None)
-                    )
-                return self.text("str", copy, copy, None, None)
             if cls is list:
                 return self.value_of_node(copy, path, above)
-            return self.leaf(copy)
+            return self.plain(copy) or self.leaf(copy)
         except (*_READ_ERRORS, RuntimeError):
             self.cuts.add("redacted: failed")
             return wire.Value(type=_type_name(copy), redacted="failed")
@@ -328,16 +322,38 @@ class _Writer:
 
     # leaves
 
+    def plain(self, leaf: Copy) -> wire.Value | None:
+        """The commonest leaves, which need no looking at: texts judged harmless before, and small numbers. Else
+        None.
+        """
+        cls = type(leaf)
+        if cls is str:
+            value = self.harmless_texts.get(leaf)
+            if value is None or not 12 + len(leaf) < self.room or len(leaf) > self.plain_length:
+                return None
+            self.room -= 12 + len(leaf)
+            return value
+        if cls is int:
+            if not -(10**12) < leaf < 10**12:
+                return None
+            value = wire.Value("int", leaf)
+        elif cls is float:
+            value = wire.Value("float", leaf)
+        else:
+            value = _SINGLETONS.get(leaf) if cls is bool or leaf is None else None
+            if value is None:
+                return None
+        self.room -= 12
+        return value
+
     def leaf(self, copy: Any) -> wire.Value:
         """An immutable leaf of a builtin type."""
         cls = type(copy)
+        if cls is str:
+            return self.text("str", copy, copy, None, None)
         self.room -= 12
-        if copy is None:
-            return wire.Value("NoneType", None)
         if cls is int:
             return self.integer("int", copy, None)
-        if cls is float or cls is bool:
-            return wire.Value(cls.__name__, copy)
         if cls is bytes:
             return self.octets("bytes", copy, None, None)
         return self.shown(foreign.name_of(cls), copy, None)
@@ -449,24 +465,32 @@ class _Writer:
 
     def fill(self, node: Node, value: wire.Value, path: str, above: tuple[int, ...]) -> None:
         """Write what is inside one container."""
-        _, shape, content, *_ = node
+        shape, content = node[1], node[2]
         if self.room <= 0:
             value.cut = "bytes"
             self.cuts.add("bytes")
             return
         if shape == ITEMS:
-            value.items = [self.held(each, "", path, above=above) for each in content]
+            plain = self.plain
+            value.items = [plain(each) or self.held(each, "", path, above=above) for each in content]
         elif shape == FIELDS:
             value.fields = {
-                self.field_name(name): self.held(each, name, self.inside(path, name), above=above)
-                for name, each in content
+                self.field_name(name): self.part(each, name, path, above) for name, each in content
             }
         elif shape == ENTRIES:
             value.entries = [self.entry(key, each, path, above) for key, each in content]
 
+    def part(self, each: Copy, name: str, path: str, above: tuple[int, ...]) -> wire.Value:
+        """What stands under ``name`` in a container."""
+        if self.known_names.get(name) == "":
+            value = self.plain(each)
+            if value is not None:
+                return value
+        return self.held(each, name, self.inside(path, name), above=above)
+
     def field_name(self, name: str) -> str:
         self.room -= len(name)
-        if self.redactor.known_texts.get(name) == "" and name.isascii() and len(name) <= 200:
+        if name in self.harmless_texts:
             return name
         return "[withheld]" if self.redactor.text_rule(name) else _encodable(name[:200])
 
@@ -475,16 +499,19 @@ class _Writer:
     ) -> tuple[wire.Value, wire.Value]:
         cls = type(key)
         name = key if cls is str else key.decode("latin-1") if cls is bytes else ""
-        name = name[:200]
-        return self.held(key, "", path, above=above), self.held(
-            each, name, self.inside(path, name), above=above
-        )
+        written = self.plain(key) or self.held(key, "", path, above=above)
+        return written, self.part(each, name[:200], path, above)
 
     def inside(self, path: str, name: str) -> str:
         return f"{path}.{name}" if self.redactor.looks_at_paths else ""
 
 
 _SHOWN_IDS: Final = LEAF_IDS | frozenset(map(id, (uuid.UUID, datetime.datetime, datetime.time)))
+
+
+_SINGLETONS: Final = {
+    None: wire.Value("NoneType", None), False: wire.Value("bool", False), True: wire.Value("bool", True),
+}  # fmt: skip
 
 
 def _shown(leaf: Any) -> str:
@@ -535,22 +562,31 @@ def _canonical(copy: Copy) -> bytes | None:
 
 # ---------------------------------------------------------------- where a frame was
 
-_lines: dict[int, tuple[weakref.ref[CodeType], dict[int, int]]] = {}
+_places: dict[int, tuple[weakref.ref[CodeType], dict[int, wire.Frame]]] = {}
 _modules: dict[str, str] = {}
 _MOST_REMEMBERED = 4096
 
 
-def line_of(code: CodeType, instruction: int) -> int:
-    """The line of the instruction at this offset, as ``frame.f_lineno`` would have told, but found on our own time."""
-    known = _lines.get(id(code))
+def frame_at(code: CodeType, instruction: int) -> wire.Frame:
+    """The frame without its variables, found once for each place: copy it before changing it.
+
+    Its line is that of the instruction at this offset, as ``frame.f_lineno`` would have told, but found on our own
+    time.
+    """
+    known = _places.get(id(code))
     if known is None or known[0]() is not code:
-        if len(_lines) >= _MOST_REMEMBERED:
-            _lines.clear()
-        known = _lines[id(code)] = (weakref.ref(code), {})
-    line = known[1].get(instruction)
-    if line is None:
-        line = known[1][instruction] = _find_line(code, instruction)
-    return line
+        if len(_places) >= _MOST_REMEMBERED:
+            _places.clear()
+        known = _places[id(code)] = (weakref.ref(code), {})
+    frame = known[1].get(instruction)
+    if frame is None:
+        frame = known[1][instruction] = wire.Frame(
+            function=code.co_qualname,
+            file=code.co_filename,
+            line=_find_line(code, instruction),
+            module=module_of(code.co_filename),
+        )
+    return frame
 
 
 def _find_line(code: CodeType, instruction: int) -> int:
