@@ -26,7 +26,7 @@ from .redaction import Redactor
 
 ENDINGS: tuple[str, ...] = get_args(wire.HitEnding)
 
-LIMITED_EVERY, EVALUATED_EVERY, LOGGED_EVERY = 64, 32, 32
+LIMITED_EVERY, EVALUATED_EVERY, LOGGED_EVERY = 64, 64, 32
 """One hit in so many is booked for all of them: reading the thread's clock costs as much as a whole cheap hit."""
 DISPATCH_NS = 250
 """What the interpreter and the engine spend on a hit before its gates are reached."""
@@ -64,7 +64,7 @@ class Room:
 class Tally:
     """How a probe's hits ended."""
 
-    __slots__ = (*ENDINGS, "rare", "seen")
+    __slots__ = (*ENDINGS, "rare")
 
     def __init__(self) -> None:
         self.start_over()
@@ -75,8 +75,6 @@ class Tally:
         self.queue_full = self.hit_limit = self.re_entrant = self.sensor_error = 0
         self.rare = 0
         """The sum of the endings but the first three, so that a hit's number is a short sum."""
-        self.seen = 0
-        """Hits that came as far as a condition, and once more for each that was timed."""
 
     def hits(self) -> int:
         return self.captured + self.condition_false + self.rate_limited + self.rare
@@ -279,19 +277,22 @@ def _conditional(hits: ProbeHits, condition: expressions.Compiled, then: Then) -
     """The gates in front of a condition, the condition, and what follows when it holds."""
     tally, busy, budget = hits.tally, hits.room.busy, hits.room.budget
     evaluate, scope = condition.holds, hits.scope
+    untimed = EVALUATED_EVERY
 
     def fire(frame: FrameType | None = None, names: Names | None = None) -> bool:
+        nonlocal untimed
         if _get_ident() in busy:
             return _rare(tally, "re_entrant")
         if budget.balance < 0:
             _rare(tally, "evaluation_budget")
             return True
-        seen = tally.seen = tally.seen + 1
-        if not seen % EVALUATED_EVERY:
-            return _timed(hits, fire, frame or _getframe(2), names)
         if frame is None:
             frame = _getframe(2)
-        try:
+        untimed -= 1
+        if untimed <= 0:
+            untimed = EVALUATED_EVERY + 1  # one more, because the timed hit comes through here again
+            return _timed(hits, fire, frame, names)
+        try:  # no variable holds the locals: see snapshots._variables
             if evaluate(names if names is not None else scope(frame) if scope else frame.f_locals):
                 return then(frame, names, _monotonic())
         except BudgetExceeded:
@@ -326,6 +327,7 @@ def _recorder(hits: ProbeHits, keep: Keep, booked_every: int) -> Then:
     """Keeps a hit whose gates are passed, unless the process's budget or the probe's hit limit is used up."""
     room, tally, rate, budget = hits.room, hits.tally, hits.rate, hits.room.budget
     busy, guarded = room.busy, room.guarded
+    tolerance, interval, where = rate.tolerance, rate.interval, context.current
 
     def record(frame: FrameType, names: Names | None, now: float) -> bool:
         if budget.balance < 0:
@@ -337,16 +339,17 @@ def _recorder(hits: ProbeHits, keep: Keep, booked_every: int) -> Then:
             return True
         number = tally.captured + tally.condition_false + tally.rate_limited + tally.rare + 1
         began = 0 if number % booked_every else _thread_time_ns()
-        until, earliest = rate.until, now - rate.tolerance
-        rate.until = (until if until > earliest else earliest) + rate.interval
+        until, earliest = rate.until, now - tolerance
+        rate.until = (until if until > earliest else earliest) + interval
         if guarded:
             busy.add(_get_ident())
-        try:
-            payload = keep(frame, names)
-        finally:
-            if guarded:
+            try:
+                payload = keep(frame, names)
+            finally:
                 busy.discard(_get_ident())
-        here = context.current()
+        else:
+            payload = keep(frame, names)
+        here = where()
         cost = _thread_time_ns() - began + DISPATCH_NS if began else 0
         if room.outbox.offer((hits, number, now, here, payload, cost)):
             tally.captured += 1
