@@ -207,7 +207,7 @@ def test_seen_never_goes_back(responder: Actor, session: InvestigationSession) -
 def test_an_entry_takes_no_more_queries_than_it_must(
     responder: Actor, session: InvestigationSession, django_assert_num_queries: Callable[..., object]
 ) -> None:
-    with transaction.atomic(), django_assert_num_queries(3):  # type: ignore[attr-defined]
+    with transaction.atomic(), django_assert_num_queries(2):  # type: ignore[attr-defined]
         services.record(session, responder, "note", "A note.")
 
 
