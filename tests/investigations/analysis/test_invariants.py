@@ -32,7 +32,7 @@ def learnt():
         ("paid", lambda row: "true", "paid is always bool"),
         ("paid", lambda row: None, "paid is never None"),
         ("paid", lambda row: False, "paid is always True"),
-        ("currency", lambda row: "XXX", "currency is one of 'EUR', 'USD'"),
+        ("currency", lambda row: "GBP", "currency is one of 'EUR', 'USD'"),
         ("amount", lambda row: 500.0, "amount is within"),
         ("amount", lambda row: -1.0, "amount is never below 0"),
         ("fee", lambda row: 0.7 * row["amount"], "fee = 0.5 * amount + 1"),
