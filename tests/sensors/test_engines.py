@@ -273,7 +273,9 @@ class TestWhatTheApplicationSees:
         assert gateway.endings(probe) == {}
 
     @pytest.mark.parametrize(
-        "as_handler", [lambda f: f, lambda f: functools.partial(f), CallableObject], ids=str
+        "as_handler",
+        [lambda f: f, lambda f: functools.partial(f), CallableObject],
+        ids=["function", "partial", "object"],
     )
     def test_whatever_kind_of_callable_the_handler_is(self, as_handler):
         def handler(number: int, frame: object) -> None:
