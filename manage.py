@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import sys
 
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
 
 from investigations.supervise.errors import Unstartable
@@ -16,3 +17,5 @@ if __name__ == "__main__":
         execute_from_command_line(sys.argv)
     except Unstartable as reason:
         sys.exit(f"{reason.sentence} {reason.fix}".strip())
+    except ImproperlyConfigured as wrong:
+        sys.exit(f"{wrong}")
