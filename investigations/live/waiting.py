@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 logger = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
-LOOK_AT_LEAST_EVERY_S = 2.0
+LOOK_AT_LEAST_EVERY_S = 10.0
 """Hints are delivered at most once, so a waiter looks from time to time without one."""
 
 
