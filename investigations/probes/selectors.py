@@ -53,6 +53,7 @@ __all__ = [
     "outcome_of",
     "probe",
     "probes_of",
+    "watches",
     "why_no_capture",
 ]
 
@@ -240,6 +241,20 @@ def capture(by: Actor, id: uuid.UUID) -> Capture:
 def decode(capture: Capture) -> wire.Capture:
     """What the sensor sent, whole."""
     return wire.capture_body.decode(capture.body)
+
+
+class _Watched(msgspec.Struct, gc=False):
+    """The part of a capture's body that a list shows."""
+
+    watches: dict[str, wire.Value] | None = None
+
+
+_watched_body = msgspec.msgpack.Decoder(_Watched)
+
+
+def watches(capture: Capture) -> dict[str, wire.Value]:
+    """Its watched values by name, without decoding its frames."""
+    return _watched_body.decode(capture.body).watches or {}
 
 
 def armed_by_instance(instance_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, int]:

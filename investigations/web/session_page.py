@@ -19,9 +19,8 @@ from investigations.evidence import selectors as evidence
 from investigations.evidence.models import EvidenceKind
 from investigations.lib.ids import show
 from investigations.probes import selectors as probes
-from investigations.probes.diagnosis import hit_totals
 from investigations.probes.histogram import hit_histogram
-from investigations.probes.models import Capture, Probe, ProbeState
+from investigations.probes.models import Capture, Probe, ProbeDelivery, ProbeState
 from investigations.sessions.models import InvestigationSession, SessionStatus, TimelineEntry
 from investigations.web import plots, values
 from investigations.web.metrics import AlertMetric, alert_metric
@@ -137,13 +136,13 @@ def capture_rows(
     ``types`` gathers what was seen over several calls, so that a few new rows are judged by all before them.
     """
     outcomes = probes.outcome_of(session.environment_id, [capture.execution_id for capture in captures])
-    bodies = [(capture, probes.decode(capture)) for capture in captures]
-    usual = _usual_types(bodies, outcomes, {} if types is None else types)
+    watched = [(capture, probes.watches(capture)) for capture in captures]
+    usual = _usual_types(watched, outcomes, {} if types is None else types)
     instances = _short_names({capture.instance_id for capture in captures})
     rows, unlabelled = [], {}
-    for capture, body in bodies:
+    for capture, watches in watched:
         outcome = outcomes.get(capture.execution_id, "unknown")
-        row = _row(capture, body, outcome, instances, usual)
+        row = _row(capture, watches, outcome, instances, usual)
         rows.append(row)
         if outcome == "unknown" and capture.execution_id:
             unlabelled[row["public_id"]] = capture
@@ -152,18 +151,18 @@ def capture_rows(
 
 def _row(
     capture: Capture,
-    body: wire.Capture,
+    watches: Mapping[str, wire.Value],
     outcome: str,
     instances: Mapping[uuid.UUID, str],
     usual: Mapping[tuple[uuid.UUID, str], str],
 ) -> dict[str, Any]:
     public_id = show("cap", capture.id)
-    watched = list((body.watches or {}).items())
+    watched = list(watches.items())
     headline = second = None
     differs = False
     if watched:
         name, value = watched[0]
-        headline = values.node(value, name=name, path=name, depth=0)
+        headline = values.leaf(value, name=name, path=name)
         differs = usual.get((capture.probe_id, name), value.type) != value.type
     if len(watched) > 1:
         second = values.written(watched[1][1])
@@ -182,13 +181,13 @@ def _row(
 
 
 def _usual_types(
-    bodies: Iterable[tuple[Capture, wire.Capture]], outcomes: Mapping[str, str], counts: Types
+    watched: Iterable[tuple[Capture, Mapping[str, wire.Value]]], outcomes: Mapping[str, str], counts: Types
 ) -> dict[tuple[uuid.UUID, str], str]:
     """For each probe and watch the type most passing captures hold (of all, while none is labelled)."""
-    for capture, body in bodies:
+    for capture, watches in watched:
         if outcomes.get(capture.execution_id) == "fail":
             continue
-        for name, value in (body.watches or {}).items():
+        for name, value in watches.items():
             counts.setdefault((capture.probe_id, name), Counter())[value.type] += 1
     return {key: counted.most_common(1)[0][0] for key, counted in counts.items()}
 
@@ -222,12 +221,23 @@ def why_empty(session_probes: Sequence[Probe]) -> dict[str, str]:
 
 def slip(probe: Probe) -> dict[str, Any]:
     """components/probe_slip.html, with the place for lists."""
-    deliveries = probes.deliveries(probe)
-    totals = hit_totals(probe)
+    [made] = slips([probe])
+    return made
+
+
+def slips(session_probes: Sequence[Probe]) -> list[dict[str, Any]]:
+    """The same for each of many probes, at the cost of one."""
+    deliveries, totals = probes.deliveries_of(session_probes), probes.hit_totals_of(session_probes)
+    return [_slip(probe, deliveries[probe.id], totals[probe.id]) for probe in session_probes]
+
+
+def _slip(probe: Probe, deliveries: Sequence[ProbeDelivery], totals: probes.HitTotals) -> dict[str, Any]:
     refused = [delivery.sentence for delivery in deliveries if delivery.state == "rejected"]
+    public_id = show("prb", probe.id)
+    active = probe.state == ProbeState.ACTIVE
     return {
         "name": f"P{probe.number}",
-        "public_id": show("prb", probe.id),
+        "public_id": public_id,
         "kind": probe.kind,
         "condition": probe.condition,
         "place": probe.place,
@@ -236,14 +246,12 @@ def slip(probe: Probe) -> dict[str, Any]:
         "armed": sum(delivery.state == "armed" for delivery in deliveries),
         "instances": len(deliveries),
         "rate": f"{probe.rate:g} a second",
-        "ends": probe.expires_at if probe.state == ProbeState.ACTIVE else None,
+        "ends": probe.expires_at if active else None,
         "hits": totals.counts,
         "at_least": totals.at_least,
         "problem": refused[0] if refused else "",
         "captures": probe.captures,
-        "remove_url": reverse("probe_remove", args=[show("prb", probe.id)])
-        if probe.state == ProbeState.ACTIVE
-        else "",
+        "remove_url": reverse("probe_remove", args=[public_id]) if active else "",
     }
 
 

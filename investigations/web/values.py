@@ -90,6 +90,18 @@ def node(
     value: Value, *, name: str, path: str, depth: int = 0, usual: Mapping[str, str] = MappingProxyType({})
 ) -> Node:
     """One value with everything below it."""
+    alone = leaf(value, name=name, path=path, depth=depth, usual=usual)
+    alone.children.extend(
+        node(child, name=label, path=path + step, depth=depth + 1, usual=usual)
+        for label, step, child in _children(value)
+    )
+    return alone
+
+
+def leaf(
+    value: Value, *, name: str, path: str, depth: int = 0, usual: Mapping[str, str] = MappingProxyType({})
+) -> Node:
+    """One value without what is below it, as a list shows it."""
     return Node(
         name=name,
         path=path,
@@ -101,10 +113,6 @@ def node(
         mark=value.hash.hex()[:4] if value.hash else "",
         depth=depth,
         unusual=usual.get(path, value.type) != value.type,
-        children=[
-            node(child, name=label, path=path + step, depth=depth + 1, usual=usual)
-            for label, step, child in _children(value)
-        ],
     )
 
 

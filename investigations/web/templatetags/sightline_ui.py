@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
+from functools import lru_cache
 
 from django import template
 from django.forms import BoundField, CheckboxInput, RadioSelect
@@ -77,6 +78,7 @@ def symbol(name: str) -> str:
     return f"{static('icons.svg')}#{name}"
 
 
+@lru_cache(maxsize=512)  # a page draws few of them often
 def _drawn(style: str, symbol: str, label: str) -> SafeString:
     sprite = static("icons.svg")
     if label:
@@ -91,6 +93,7 @@ def _drawn(style: str, symbol: str, label: str) -> SafeString:
 
 
 @register.simple_tag
+@lru_cache(maxsize=512)
 def state(kind: str, value: str, word: str = "") -> SafeString:
     """A state as mark, tone and word, as ``{% state "probe" probe.state %}``; `word` replaces the usual one."""
     badge = badges.badge(kind, value)

@@ -140,7 +140,7 @@ def session(request: HttpRequest, session_id: str) -> HttpResponse:
         "public_id": session_id,
         "away": away,
         "verdict": session_page.verdict(row),
-        "probes": [session_page.slip(probe) for probe in session_probes],
+        "probes": session_page.slips(session_probes),
         "captures": rows.rows[::-1],
         "capture_cursor": captures[-1].cursor if captures else 0,
         "steps": [session_page.step(entry) for entry in reversed(entries)],
@@ -150,7 +150,7 @@ def session(request: HttpRequest, session_id: str) -> HttpResponse:
         "may_write": permissions.may(by, "edit_session", row.environment),
         **session_page.hypotheses(by, row),
         **session_page.headings(session_probes),
-        **session_page.why_empty(session_probes),
+        **({} if captures else session_page.why_empty(session_probes)),
     }
     return render(request, "sessions/session.html", context)
 
