@@ -11,13 +11,23 @@ import sys
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-SUBJECTS = {"sensor": ("sensor",), "gateway": ("gateway", "loop"), "pages": ("page", "loop")}
+SUBJECTS = {
+    "sensor": ("sensor",),
+    "gateway": ("gateway", "loop"),
+    "agents": ("loop",),
+    "page": ("page", "loop"),
+    "service": ("loop",),
+}
 """Programs of this folder, and how the names of their figures begin."""
 
 
 def main(wanted: list[str]) -> int:
     """1 when a goal was missed or a subject could not be measured."""
-    codes = [_run(subject, wanted) for subject, begins in SUBJECTS.items() if _concerns(begins, wanted)]
+    codes = [
+        _run(subject, [] if subject in wanted else wanted)
+        for subject, begins in SUBJECTS.items()
+        if subject in wanted or _concerns(begins, wanted)
+    ]
     return max(codes, default=0)
 
 

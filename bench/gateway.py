@@ -55,7 +55,7 @@ def servers() -> Iterator[None]:
         for server in (postgres, valkey):
             server.prepare()
             stack.enter_context(_running(server.start(folder / "servers.log")))
-            _wait_for(server.is_ready)
+            wait_for(server.is_ready)
         os.environ |= {
             "DATABASE_URL": postgres.url,
             "REDIS_URL": valkey.url,
@@ -76,7 +76,7 @@ def daphne() -> Iterator[str]:
         [*command, "investigations.asgi:application"], cwd=ROOT
     )
     with _running(process):
-        _wait_for(lambda: _answers(port))
+        wait_for(lambda: _answers(port))
         yield f"ws://127.0.0.1:{port}/sensor/v1"
 
 
@@ -101,7 +101,7 @@ def _answers(port: int) -> bool:
     return False
 
 
-def _wait_for(condition: Callable[[], bool], pause: float = 0.05) -> None:
+def wait_for(condition: Callable[[], bool], pause: float = 0.05) -> None:
     deadline = time.monotonic() + START_WITHIN_S
     while not condition():
         if time.monotonic() > deadline:
@@ -261,18 +261,30 @@ def _hello(stage: Stage, token_id: str) -> Any:
 
 
 def _messages(probe: Any, count: int) -> Iterator[bytes]:
-    """Messages of log captures: two variables, a message, a trace."""
-    from investigations.lib.ids import show, uuid7
+    """Messages of log captures, each as full as a batch may be."""
     from sightline import wire
 
-    probe_id = show("prb", probe.pk)
     bodies: list[bytes] = []
     sequence = size = 0
     for hit in range(count):
-        trace = uuid.uuid4().hex
-        capture = wire.Capture(
+        bodies.append(log_body(probe, hit))
+        size += len(bodies[-1]) + 5
+        if size > BATCH_BYTES or hit == count - 1:
+            sequence += 1
+            yield wire.encode(wire.Captures(sequence, bodies))
+            bodies, size = [], 0
+
+
+def log_body(probe: Any, hit: int) -> bytes:
+    """One encoded log capture: two variables, a message, a frame, a trace."""
+    from investigations.lib.ids import show, uuid7
+    from sightline import wire
+
+    trace = uuid.uuid4().hex
+    return wire.encode(
+        wire.Capture(
             id=uuid7().bytes,
-            probe_id=probe_id,
+            probe_id=show("prb", probe.pk),
             kind="logpoint",
             hit=hit,
             at=time.time_ns(),
@@ -289,12 +301,7 @@ def _messages(probe: Any, count: int) -> Iterator[bytes]:
             ],
             cost_us=1.9,
         )
-        bodies.append(wire.encode(capture))
-        size += len(bodies[-1]) + 5
-        if size > BATCH_BYTES or hit == count - 1:
-            sequence += 1
-            yield wire.encode(wire.Captures(sequence, bodies))
-            bodies, size = [], 0
+    )
 
 
 def _truncate() -> None:
@@ -353,8 +360,8 @@ class LoopedService:
             stdout=subprocess.PIPE,
             text=True,
         )
-        self.line = _line_of(ROOT / self.FILE, "PROBE:looped")
-        _wait_for(lambda: stage.service.instances.filter(connection__isnull=False).exists())
+        self.line = line_of(ROOT / self.FILE, "PROBE:looped")
+        wait_for(lambda: stage.service.instances.filter(connection__isnull=False).exists())
 
     def hit(self) -> float:
         """Call the function once; milliseconds to the acknowledgement."""
@@ -406,7 +413,7 @@ def _place_and_wait(stage: Stage, service: LoopedService) -> tuple[Any, float]:
     )
     began = time.perf_counter()
     probe = place_probe(by=stage.by, session=stage.session, spec=spec)
-    _wait_for(lambda: ProbeDelivery.objects.filter(probe=probe, state="armed").exists(), pause=0.0005)
+    wait_for(lambda: ProbeDelivery.objects.filter(probe=probe, state="armed").exists(), pause=0.002)
     return probe, (time.perf_counter() - began) * 1000
 
 
@@ -415,7 +422,7 @@ def _remove(stage: Stage, probe: Any) -> None:
     from investigations.probes.services import remove_probe
 
     remove_probe(by=stage.by, probe=probe)
-    _wait_for(lambda: ProbeDelivery.objects.filter(probe=probe, state="removed").exists())
+    wait_for(lambda: ProbeDelivery.objects.filter(probe=probe, state="removed").exists())
 
 
 def _commit_alone() -> float:
@@ -430,7 +437,7 @@ def _commit_alone() -> float:
     return (time.perf_counter() - began) * 1000
 
 
-def _line_of(path: Path, marker: str) -> int:
+def line_of(path: Path, marker: str) -> int:
     [number] = [number for number, line in enumerate(path.read_text().splitlines(), 1) if marker in line]
     return number
 
@@ -448,14 +455,14 @@ def main(wanted: list[str]) -> None:
         call_command("migrate", verbosity=0)
         stage = Stage()
         with daphne() as url:
-            if _is_wanted("gateway.ingest_vs_copy", wanted):
+            if is_wanted("gateway.ingest_vs_copy", wanted):
                 show(ingest_vs_copy(stage, url))
-            if _is_wanted("loop.place_to_armed", wanted) or _is_wanted("loop.hit_to_acknowledged", wanted):
+            if is_wanted("loop.place_to_armed", wanted) or is_wanted("loop.hit_to_acknowledged", wanted):
                 for line in loop(stage, url):
                     show(line)
 
 
-def _is_wanted(name: str, wanted: list[str]) -> bool:
+def is_wanted(name: str, wanted: list[str]) -> bool:
     return not wanted or any(name.startswith(beginning) for beginning in wanted)
 
 
