@@ -209,6 +209,7 @@ class TestCaptures:
         found = selectors.capture(viewer, row.id)
 
         assert selectors.decode(found).watches == {"high_value": value}
+        assert selectors.watches(found) == {"high_value": value}
         with pytest.raises(NotFound):
             selectors.capture(stranger, row.id)
         with pytest.raises(NotFound):

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from investigations.accounts.actors import Actor
 from investigations.alerts.models import AlertSource
@@ -13,7 +15,7 @@ from investigations.alerts.services import create_source
 from investigations.catalog.models import Instance, Service
 from investigations.evidence.models import Evidence, Hypothesis
 from investigations.lib.ids import show
-from investigations.probes.models import Capture
+from investigations.probes.models import Capture, Probe
 from investigations.sessions.models import InvestigationSession
 
 Browse = Callable[[Actor], Client]
@@ -129,3 +131,22 @@ def test_captured_text_is_never_markup(
         page = browse(viewer).get(address).content.decode()
         assert "<img" not in page
         assert "&lt;img" in page
+
+
+def test_a_session_with_many_probes_and_captures_asks_no_more_than_one_with_few(
+    browse: Browse,
+    viewer: Actor,
+    session_url: str,
+    make_probe: Callable[..., Probe],
+    make_capture: Callable[..., Capture],
+) -> None:
+    client = browse(viewer)
+    make_capture(make_probe())
+    client.get(session_url)  # from now on the viewer is no newcomer
+    with CaptureQueriesContext(connection) as few:
+        client.get(session_url)
+    for _ in range(4):
+        make_capture(make_probe())
+    with CaptureQueriesContext(connection) as many:
+        client.get(session_url)
+    assert len(many) == len(few)
