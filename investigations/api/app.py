@@ -20,6 +20,7 @@ from investigations.lib.errors import (
     Unauthorized,
     Unavailable,
     Unexpected,
+    text_not_storable,
 )
 
 logger = logging.getLogger(__name__)
@@ -65,13 +66,7 @@ def on_refused(request: HttpRequest, error: HttpError) -> HttpResponse:
 
 @api.exception_handler(DataError)
 def on_not_storable(request: HttpRequest, error: DataError) -> HttpResponse:
-    return problem_response(
-        Invalid(
-            "text_not_storable",
-            "A text or number in this request cannot be stored.",
-            fix="Leave out NUL characters and numbers beyond 64 bits.",
-        )
-    )
+    return problem_response(text_not_storable())
 
 
 @api.exception_handler(OperationalError)

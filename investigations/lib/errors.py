@@ -77,3 +77,12 @@ class Unexpected(Problem):
 class Unavailable(Problem):
     status = 503
     retryable = True
+
+
+def text_not_storable() -> Invalid:
+    """What PostgreSQL's refusal of a value means to whoever sent it."""
+    return Invalid(
+        "text_not_storable",
+        "A text or number in this request cannot be stored.",
+        fix="Leave out NUL characters and numbers beyond 64 bits.",
+    )

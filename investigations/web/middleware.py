@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from django.db import DataError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django_htmx.http import reswap, retarget
 
-from investigations.lib.errors import Problem
+from investigations.lib.errors import Problem, text_not_storable
 
 
 class ProblemMiddleware:
-    """Turns a `Problem` from a page's view into its sentence; other exceptions stay what they are.
+    """Turns a `Problem` from a page's view, or text that cannot be stored, into its sentence; others stay as they are.
 
     To htmx it is a toast, so that nothing one was reading is replaced; a full request gets a page.
     """
@@ -22,6 +23,8 @@ class ProblemMiddleware:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if isinstance(exception, DataError):
+            exception = text_not_storable()
         if not isinstance(exception, Problem):
             return None
         context = {"problem": exception}

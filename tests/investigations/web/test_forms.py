@@ -186,3 +186,14 @@ def test_a_session_is_closed_with_what_was_concluded(
     browse(responder).post(f"{session_url}close/", {"conclusion": "A string in a boolean"})
     session.refresh_from_db()
     assert (session.status, session.conclusion) == ("closed", "A string in a boolean")
+
+
+def test_text_that_cannot_be_stored_is_told_in_a_sentence(
+    browse: Browse, admin: Actor, environment: Environment
+) -> None:
+    for answer in (
+        browse(admin).get("/fleet/a%00b/"),
+        browse(admin).post("/fleet/disarm/production/", {"reason": "a\x00b"}),
+    ):
+        assert answer.status_code == 400
+        assert "cannot be stored" in answer.content.decode()
