@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from django.core.exceptions import RequestDataTooBig
 from django.db import DataError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI, Router
@@ -62,6 +63,13 @@ def on_refused(request: HttpRequest, error: HttpError) -> HttpResponse:
             )
         )
     return problem_response(Invalid("bad_request", f"{error}.", fix="Send JSON as openapi.json says."))
+
+
+@api.exception_handler(RequestDataTooBig)
+def on_too_large(request: HttpRequest, error: RequestDataTooBig) -> HttpResponse:
+    return problem_response(
+        Invalid("body_too_large", "The body of this request is too large.", fix="Send at most 2.5 MB.")
+    )
 
 
 @api.exception_handler(DataError)

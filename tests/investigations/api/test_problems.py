@@ -90,3 +90,8 @@ def test_the_description_of_the_api_is_public(client: Client, db):
     described = client.get("/api/v1/openapi.json").json()
     assert described["openapi"].startswith("3.1")
     assert "/api/v1/sessions" in described["paths"]
+
+
+def test_a_body_that_is_too_large_is_the_callers_mistake(rita: Caller, environment):
+    answer = rita("POST", "/sessions", {"environment": "production", "title": "x" * 3_000_000})
+    problem(answer, 400, "body_too_large")
