@@ -247,15 +247,14 @@ if MONITORING:
 
 class TestWhatTheApplicationSees:
     def test_a_failure_of_the_sensor_is_counted_and_nothing_else(self, gateway, line_of, monkeypatch):
-        probe = place(gateway, line_of(shapes, "simple"), "logpoint", template="{x}")
         monkeypatch.setattr("sightline.context.current", None)
+        probe = place(gateway, line_of(shapes, "simple"), "logpoint", template="{x}")
 
         assert shapes.simple(1) == 2
         assert gateway.endings(probe) == {"sensor_error": 1}
 
     def test_a_signal_handlers_exception_gets_through(self, gateway, line_of, monkeypatch):
         """A worker's time limit is often an exception raised by a signal handler; it may strike inside a hit."""
-        probe = place(gateway, line_of(shapes, "simple"), "logpoint", template="{x}")
 
         def handler(number: int, frame: object) -> None:
             raise TimeoutError("the application's own")
@@ -265,6 +264,7 @@ class TestWhatTheApplicationSees:
 
         previous = signal.signal(signal.SIGUSR1, handler)
         monkeypatch.setattr("sightline.context.current", interrupted)
+        probe = place(gateway, line_of(shapes, "simple"), "logpoint", template="{x}")
         try:
             with pytest.raises(TimeoutError, match="the application's own"):
                 shapes.simple(1)
