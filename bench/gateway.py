@@ -72,9 +72,7 @@ def daphne() -> Iterator[str]:
     """One Daphne process; the address of its sensors' door."""
     port = _free_port()
     command = [sys.executable, "-m", "daphne", "-v", "0", "-b", "127.0.0.1", "-p", str(port)]
-    process = subprocess.Popen(
-        [*command, "investigations.asgi:application"], cwd=ROOT
-    )
+    process = subprocess.Popen([*command, "investigations.asgi:application"], cwd=ROOT)
     with _running(process):
         wait_for(lambda: _answers(port))
         yield f"ws://127.0.0.1:{port}/sensor/v1"

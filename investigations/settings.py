@@ -156,5 +156,6 @@ from investigations.lib.logs import logging_config  # noqa: E402  (needs nothing
 
 LOGGING_CONFIG = "investigations.lib.logs.configure"
 LOGGING = logging_config(
-    level=env.log_level("SIGHTLINE_LOG_LEVEL", default="INFO"), human=env.bool("SIGHTLINE_LOG_HUMAN", default=False)
+    level=env.log_level("SIGHTLINE_LOG_LEVEL", default="INFO"),
+    human=env.bool("SIGHTLINE_LOG_HUMAN", default=False),
 )

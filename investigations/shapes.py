@@ -669,9 +669,7 @@ class DifferenceShape(Shape):
     @classmethod
     def from_result(cls, found: Difference) -> DifferenceShape:
         taken = {name: getattr(found, name) for name in cls.model_fields if name not in {"effect", "paths"}}
-        effect = EffectShape(
-            **{name: getattr(found.effect, name) for name in EffectShape.model_fields}
-        )
+        effect = EffectShape(**{name: getattr(found.effect, name) for name in EffectShape.model_fields})
         return cls(**{**taken, "same_as": found.same_as[:8], "effect": effect, "paths": found.paths})
 
 

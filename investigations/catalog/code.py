@@ -29,7 +29,9 @@ def find_assignments(*, by: Actor, service: Service, target: str) -> assignments
         raise Invalid("target_malformed", f"{error}.", fix="Write Class.attribute.") from None
     sources = fetch_sources(by=by, service=service)
     lines = {path: stored.lines for path, stored in sources.files.items()}
-    return assignments.find_assignments(sources.texts, target, lines=lines, unread=sources.unread, idle=sources.idle)
+    return assignments.find_assignments(
+        sources.texts, target, lines=lines, unread=sources.unread, idle=sources.idle
+    )
 
 
 def find_callers(*, by: Actor, service: Service, target: str) -> callers.Callers:

@@ -75,7 +75,9 @@ class Intake:
             try:
                 answers = await self._store([waiting.batch for waiting in together])
             except AWAY as problem:
-                logger.warning("captures_not_stored", extra={"reason": str(problem), "messages": len(together)})
+                logger.warning(
+                    "captures_not_stored", extra={"reason": str(problem), "messages": len(together)}
+                )
                 self._waiting.extendleft(reversed(together))
                 await asyncio.sleep(pause)
                 pause = min(LONGEST_PAUSE_S, pause * 2)

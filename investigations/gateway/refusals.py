@@ -23,11 +23,15 @@ def malformed(sentence: str) -> Refuse:
 
 
 def too_large(size: int, most: int) -> Refuse:
-    return Refuse("too_large", f"A message of {size} bytes came; {most} are possible.", code=4413, retry_after_s=10.0)
+    return Refuse(
+        "too_large", f"A message of {size} bytes came; {most} are possible.", code=4413, retry_after_s=10.0
+    )
 
 
 def out_of_order(kind: str) -> Refuse:
-    return Refuse("out_of_order", f"A message of type {kind} may not come now.", code=4400, retry_after_s=10.0)
+    return Refuse(
+        "out_of_order", f"A message of type {kind} may not come now.", code=4400, retry_after_s=10.0
+    )
 
 
 def too_fast(sentence: str) -> Refuse:
@@ -35,13 +39,13 @@ def too_fast(sentence: str) -> Refuse:
 
 
 def too_slow() -> Refuse:
-    return Refuse("handshake_timeout", "The handshake was not finished in time.", code=4408, retry_after_s=5.0)
+    return Refuse(
+        "handshake_timeout", "The handshake was not finished in time.", code=4408, retry_after_s=5.0
+    )
 
 
 def superseded() -> Refuse:
-    return Refuse(
-        "superseded", "A newer connection speaks for this instance.", code=4409, retry_after_s=30.0
-    )
+    return Refuse("superseded", "A newer connection speaks for this instance.", code=4409, retry_after_s=30.0)
 
 
 def unavailable() -> Refuse:

@@ -243,7 +243,11 @@ def _probe_id(wire_id: str) -> UUID | None:
 
 
 def _send(rows: Iterable[bytes]) -> None:
-    with connection.wrap_database_errors, connection.cursor() as cursor, cursor.copy(copying.COPY_CAPTURES) as copy:
+    with (
+        connection.wrap_database_errors,
+        connection.cursor() as cursor,
+        cursor.copy(copying.COPY_CAPTURES) as copy,
+    ):
         copy.write(b"".join(rows))
 
 

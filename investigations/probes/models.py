@@ -31,7 +31,9 @@ class Probe(models.Model):
     number = models.PositiveIntegerField(help_text="P1, P2 … within the session.")
     kind = models.CharField(max_length=16)
     location = models.JSONField(help_text="sightline.wire.Location as JSON.")
-    place = models.CharField(max_length=1300, help_text="The location as people write it: file:line, module:function.")
+    place = models.CharField(
+        max_length=1300, help_text="The location as people write it: file:line, module:function."
+    )
     condition = models.TextField(blank=True)
     template = models.TextField(blank=True, help_text="A logpoint's message.")
     watches = models.JSONField(default=list, help_text="name and expression text.")
@@ -48,7 +50,9 @@ class Probe(models.Model):
     placed_at = models.DateTimeField(db_default=Now())
     expires_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True, blank=True)
-    lease_s = models.FloatField(default=60.0, help_text="Sensors disarm it when not told again for this long.")
+    lease_s = models.FloatField(
+        default=60.0, help_text="Sensors disarm it when not told again for this long."
+    )
     captures = models.BigIntegerField(default=0, help_text="How many are stored.")
     idempotency_key = models.CharField(max_length=200, blank=True)
 
@@ -57,7 +61,9 @@ class Probe(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["session", "number"], name="probe_number"),
             models.UniqueConstraint(
-                fields=["session", "idempotency_key"], condition=~Q(idempotency_key=""), name="probe_idempotency"
+                fields=["session", "idempotency_key"],
+                condition=~Q(idempotency_key=""),
+                name="probe_idempotency",
             ),
         ]
         indexes = [models.Index(fields=["service"], condition=Q(state="active"), name="active_probes")]
@@ -83,7 +89,9 @@ class ProbeDelivery(models.Model):
     state = models.CharField(max_length=16, choices=DeliveryState, default=DeliveryState.PENDING)
     slug = models.CharField(max_length=64, blank=True)
     sentence = models.TextField(blank=True)
-    places = models.JSONField(default=list, help_text="file, line, function of each code object it is armed on.")
+    places = models.JSONField(
+        default=list, help_text="file, line, function of each code object it is armed on."
+    )
     nearest = models.JSONField(default=list, help_text="Executable lines nearest to a refused one.")
     counted_since = models.DateTimeField(null=True, blank=True)
     endings = models.JSONField(default=dict, help_text="Hits by how they ended.")

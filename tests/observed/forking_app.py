@@ -1,4 +1,5 @@
 """A WSGI application that says which process answered, and what the sensor is in it."""
+
 import json
 import os
 

@@ -1,4 +1,5 @@
 """A program that forks while its sensor runs and threads are busy; each process says what it is."""
+
 import os
 import sys
 import threading

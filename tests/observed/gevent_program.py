@@ -1,4 +1,5 @@
 """A program that gevent has patched, with its own sensor started before or after, as argv says."""
+
 import sys
 
 import sightline

@@ -3,6 +3,7 @@
 What the sensor believes to be stored is known only inside its process, so the note is taken there, on the sensor's own
 thread, right before it forgets the batch.
 """
+
 import os
 
 from bench.till import app  # noqa: F401

@@ -1,4 +1,5 @@
 """A small service whose values the tests ask about."""
+
 import threading
 
 RATE = 2

@@ -1,4 +1,5 @@
 """A program that forks in every way the standard library has, with a function that each child calls."""
+
 import multiprocessing
 import os
 import sys

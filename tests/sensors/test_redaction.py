@@ -15,7 +15,9 @@ REDACTOR = Redactor(hash_key=b"a key for tests")
 
 
 def capture(value: Any, redactor: Redactor = REDACTOR, **named: Any) -> wire.Value:
-    return snapshots.write_value(snapshots.copy_value(value, wire.Limits(deadline_ms=10_000)), redactor, **named)[0]
+    return snapshots.write_value(
+        snapshots.copy_value(value, wire.Limits(deadline_ms=10_000)), redactor, **named
+    )[0]
 
 
 # ---------------------------------------------------------------- names

@@ -7,133 +7,293 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('accounts', '0001_initial'),
-        ('catalog', '0001_initial'),
-        ('investigation_sessions', '0001_initial'),
+        ("accounts", "0001_initial"),
+        ("catalog", "0001_initial"),
+        ("investigation_sessions", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Capture',
+            name="Capture",
             fields=[
-                ('pk', models.CompositePrimaryKey('id', 'instance_id', blank=True, editable=False, primary_key=True, serialize=False)),
-                ('id', models.UUIDField()),
-                ('instance_id', models.UUIDField()),
-                ('environment_id', models.UUIDField()),
-                ('session_id', models.UUIDField()),
-                ('probe_id', models.UUIDField()),
-                ('cursor', models.BigIntegerField(help_text='Order of arrival within the session.')),
-                ('kind', models.CharField(max_length=16)),
-                ('hit', models.BigIntegerField()),
-                ('at', models.DateTimeField(help_text="When it was hit, by the instance's clock corrected by its offset.")),
-                ('received_at', models.DateTimeField()),
-                ('commit', models.CharField(blank=True, max_length=64)),
-                ('trace_id', models.CharField(blank=True, max_length=64)),
-                ('execution_id', models.CharField(blank=True, max_length=128)),
-                ('function', models.CharField(blank=True, max_length=300)),
-                ('message', models.TextField(blank=True)),
-                ('cuts', models.JSONField(default=list)),
-                ('body', models.BinaryField(help_text='MessagePack, sightline.wire.Capture.')),
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "id", "instance_id", blank=True, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("id", models.UUIDField()),
+                ("instance_id", models.UUIDField()),
+                ("environment_id", models.UUIDField()),
+                ("session_id", models.UUIDField()),
+                ("probe_id", models.UUIDField()),
+                ("cursor", models.BigIntegerField(help_text="Order of arrival within the session.")),
+                ("kind", models.CharField(max_length=16)),
+                ("hit", models.BigIntegerField()),
+                (
+                    "at",
+                    models.DateTimeField(
+                        help_text="When it was hit, by the instance's clock corrected by its offset."
+                    ),
+                ),
+                ("received_at", models.DateTimeField()),
+                ("commit", models.CharField(blank=True, max_length=64)),
+                ("trace_id", models.CharField(blank=True, max_length=64)),
+                ("execution_id", models.CharField(blank=True, max_length=128)),
+                ("function", models.CharField(blank=True, max_length=300)),
+                ("message", models.TextField(blank=True)),
+                ("cuts", models.JSONField(default=list)),
+                ("body", models.BinaryField(help_text="MessagePack, sightline.wire.Capture.")),
             ],
             options={
-                'db_table': 'probes_capture',
-                'managed': False,
+                "db_table": "probes_capture",
+                "managed": False,
             },
         ),
         migrations.CreateModel(
-            name='Probe',
+            name="Probe",
             fields=[
-                ('id', models.UUIDField(default=investigations.lib.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('number', models.PositiveIntegerField(help_text='P1, P2 … within the session.')),
-                ('kind', models.CharField(max_length=16)),
-                ('location', models.JSONField(help_text='sightline.wire.Location as JSON.')),
-                ('place', models.CharField(help_text='The location as people write it: file:line, module:function.', max_length=1300)),
-                ('condition', models.TextField(blank=True)),
-                ('template', models.TextField(blank=True, help_text="A logpoint's message.")),
-                ('watches', models.JSONField(default=list, help_text='name and expression text.')),
-                ('value', models.TextField(blank=True, help_text='What a metric measures or an expectation states.')),
-                ('limits', models.JSONField(default=dict)),
-                ('options', models.JSONField(default=dict, help_text='What only its kind takes; see sightline.wire.Probe.')),
-                ('hit_limit', models.PositiveIntegerField(default=100)),
-                ('rate', models.FloatField(default=10.0, help_text='Captures a second, on each instance.')),
-                ('targeting', models.JSONField(default=dict, help_text='instances, commit, version, tags, percent.')),
-                ('state', models.CharField(choices=[('pending_approval', 'Pending Approval'), ('denied', 'Denied'), ('active', 'Active'), ('expired', 'Expired'), ('exhausted', 'Exhausted'), ('removed', 'Removed')], max_length=20)),
-                ('state_reason', models.TextField(blank=True)),
-                ('purpose', models.TextField(blank=True)),
-                ('placed_by', models.CharField(max_length=200)),
-                ('placed_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('expires_at', models.DateTimeField()),
-                ('ended_at', models.DateTimeField(blank=True, null=True)),
-                ('lease_s', models.FloatField(default=60.0, help_text='Sensors disarm it when not told again for this long.')),
-                ('captures', models.BigIntegerField(default=0, help_text='How many are stored.')),
-                ('idempotency_key', models.CharField(blank=True, max_length=200)),
-                ('environment', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='probes', to='accounts.environment')),
-                ('service', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='probes', to='catalog.service')),
-                ('session', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='probes', to='investigation_sessions.investigationsession')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=investigations.lib.ids.uuid7,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("number", models.PositiveIntegerField(help_text="P1, P2 … within the session.")),
+                ("kind", models.CharField(max_length=16)),
+                ("location", models.JSONField(help_text="sightline.wire.Location as JSON.")),
+                (
+                    "place",
+                    models.CharField(
+                        help_text="The location as people write it: file:line, module:function.",
+                        max_length=1300,
+                    ),
+                ),
+                ("condition", models.TextField(blank=True)),
+                ("template", models.TextField(blank=True, help_text="A logpoint's message.")),
+                ("watches", models.JSONField(default=list, help_text="name and expression text.")),
+                (
+                    "value",
+                    models.TextField(
+                        blank=True, help_text="What a metric measures or an expectation states."
+                    ),
+                ),
+                ("limits", models.JSONField(default=dict)),
+                (
+                    "options",
+                    models.JSONField(
+                        default=dict, help_text="What only its kind takes; see sightline.wire.Probe."
+                    ),
+                ),
+                ("hit_limit", models.PositiveIntegerField(default=100)),
+                ("rate", models.FloatField(default=10.0, help_text="Captures a second, on each instance.")),
+                (
+                    "targeting",
+                    models.JSONField(default=dict, help_text="instances, commit, version, tags, percent."),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("pending_approval", "Pending Approval"),
+                            ("denied", "Denied"),
+                            ("active", "Active"),
+                            ("expired", "Expired"),
+                            ("exhausted", "Exhausted"),
+                            ("removed", "Removed"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                ("state_reason", models.TextField(blank=True)),
+                ("purpose", models.TextField(blank=True)),
+                ("placed_by", models.CharField(max_length=200)),
+                ("placed_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("expires_at", models.DateTimeField()),
+                ("ended_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "lease_s",
+                    models.FloatField(
+                        default=60.0, help_text="Sensors disarm it when not told again for this long."
+                    ),
+                ),
+                ("captures", models.BigIntegerField(default=0, help_text="How many are stored.")),
+                ("idempotency_key", models.CharField(blank=True, max_length=200)),
+                (
+                    "environment",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="probes",
+                        to="accounts.environment",
+                    ),
+                ),
+                (
+                    "service",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="probes",
+                        to="catalog.service",
+                    ),
+                ),
+                (
+                    "session",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="probes",
+                        to="investigation_sessions.investigationsession",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['session', 'number'],
+                "ordering": ["session", "number"],
             },
         ),
         migrations.CreateModel(
-            name='ProbeDelivery',
+            name="ProbeDelivery",
             fields=[
-                ('id', models.UUIDField(default=investigations.lib.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('state', models.CharField(choices=[('pending', 'Pending'), ('armed', 'Armed'), ('paused', 'Paused'), ('rejected', 'Rejected'), ('removed', 'Removed')], default='pending', max_length=16)),
-                ('slug', models.CharField(blank=True, max_length=64)),
-                ('sentence', models.TextField(blank=True)),
-                ('places', models.JSONField(default=list, help_text='file, line, function of each code object it is armed on.')),
-                ('nearest', models.JSONField(default=list, help_text='Executable lines nearest to a refused one.')),
-                ('counted_since', models.DateTimeField(blank=True, null=True)),
-                ('endings', models.JSONField(default=dict, help_text='Hits by how they ended.')),
-                ('unobserved_ms', models.FloatField(default=0.0)),
-                ('cost_us', models.FloatField(default=0.0)),
-                ('figures', models.JSONField(default=dict)),
-                ('armed_at', models.DateTimeField(blank=True, help_text='When it was first armed here.', null=True)),
-                ('disarmed_at', models.DateTimeField(blank=True, help_text='When it stopped watching here.', null=True)),
-                ('updated_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('instance', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='deliveries', to='catalog.instance')),
-                ('probe', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='deliveries', to='probes.probe')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=investigations.lib.ids.uuid7,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("pending", "Pending"),
+                            ("armed", "Armed"),
+                            ("paused", "Paused"),
+                            ("rejected", "Rejected"),
+                            ("removed", "Removed"),
+                        ],
+                        default="pending",
+                        max_length=16,
+                    ),
+                ),
+                ("slug", models.CharField(blank=True, max_length=64)),
+                ("sentence", models.TextField(blank=True)),
+                (
+                    "places",
+                    models.JSONField(
+                        default=list, help_text="file, line, function of each code object it is armed on."
+                    ),
+                ),
+                (
+                    "nearest",
+                    models.JSONField(default=list, help_text="Executable lines nearest to a refused one."),
+                ),
+                ("counted_since", models.DateTimeField(blank=True, null=True)),
+                ("endings", models.JSONField(default=dict, help_text="Hits by how they ended.")),
+                ("unobserved_ms", models.FloatField(default=0.0)),
+                ("cost_us", models.FloatField(default=0.0)),
+                ("figures", models.JSONField(default=dict)),
+                (
+                    "armed_at",
+                    models.DateTimeField(blank=True, help_text="When it was first armed here.", null=True),
+                ),
+                (
+                    "disarmed_at",
+                    models.DateTimeField(blank=True, help_text="When it stopped watching here.", null=True),
+                ),
+                ("updated_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                (
+                    "instance",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="deliveries",
+                        to="catalog.instance",
+                    ),
+                ),
+                (
+                    "probe",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="deliveries",
+                        to="probes.probe",
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'probe deliveries',
+                "verbose_name_plural": "probe deliveries",
             },
         ),
         migrations.CreateModel(
-            name='ExecutionLabel',
+            name="ExecutionLabel",
             fields=[
-                ('id', models.UUIDField(default=investigations.lib.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('execution_id', models.CharField(max_length=128)),
-                ('outcome', models.CharField(choices=[('pass', 'Pass'), ('fail', 'Fail'), ('unknown', 'Unknown')], max_length=8)),
-                ('reason', models.TextField(blank=True)),
-                ('said_by', models.CharField(max_length=200)),
-                ('at', models.DateTimeField()),
-                ('current', models.BooleanField(default=True)),
-                ('environment', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='execution_labels', to='accounts.environment')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=investigations.lib.ids.uuid7,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("execution_id", models.CharField(max_length=128)),
+                (
+                    "outcome",
+                    models.CharField(
+                        choices=[("pass", "Pass"), ("fail", "Fail"), ("unknown", "Unknown")], max_length=8
+                    ),
+                ),
+                ("reason", models.TextField(blank=True)),
+                ("said_by", models.CharField(max_length=200)),
+                ("at", models.DateTimeField()),
+                ("current", models.BooleanField(default=True)),
+                (
+                    "environment",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="execution_labels",
+                        to="accounts.environment",
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(fields=['environment', 'execution_id'], name='probes_exec_environ_ffe438_idx')],
-                'constraints': [models.UniqueConstraint(condition=models.Q(('current', True)), fields=('environment', 'execution_id'), name='one_current_label')],
+                "indexes": [
+                    models.Index(
+                        fields=["environment", "execution_id"], name="probes_exec_environ_ffe438_idx"
+                    )
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("current", True)),
+                        fields=("environment", "execution_id"),
+                        name="one_current_label",
+                    )
+                ],
             },
         ),
         migrations.AddIndex(
-            model_name='probe',
-            index=models.Index(condition=models.Q(('state', 'active')), fields=['service'], name='active_probes'),
+            model_name="probe",
+            index=models.Index(
+                condition=models.Q(("state", "active")), fields=["service"], name="active_probes"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='probe',
-            constraint=models.UniqueConstraint(fields=('session', 'number'), name='probe_number'),
+            model_name="probe",
+            constraint=models.UniqueConstraint(fields=("session", "number"), name="probe_number"),
         ),
         migrations.AddConstraint(
-            model_name='probe',
-            constraint=models.UniqueConstraint(condition=models.Q(('idempotency_key', ''), _negated=True), fields=('session', 'idempotency_key'), name='probe_idempotency'),
+            model_name="probe",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("idempotency_key", ""), _negated=True),
+                fields=("session", "idempotency_key"),
+                name="probe_idempotency",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='probedelivery',
-            constraint=models.UniqueConstraint(fields=('probe', 'instance'), name='one_delivery'),
+            model_name="probedelivery",
+            constraint=models.UniqueConstraint(fields=("probe", "instance"), name="one_delivery"),
         ),
     ]

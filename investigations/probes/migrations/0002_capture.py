@@ -39,7 +39,6 @@ def make_first_days(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-
     dependencies = [("probes", "0001_initial")]
 
     operations = [

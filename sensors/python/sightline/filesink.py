@@ -49,7 +49,9 @@ class FileSink(Pump):
     def _write_statuses(self) -> None:
         self._append("status", self._host.take_statuses())
 
-    def _append(self, kind: str, things: list[wire.Capture] | list[wire.Outcome] | list[wire.ProbeStatus]) -> None:
+    def _append(
+        self, kind: str, things: list[wire.Capture] | list[wire.Outcome] | list[wire.ProbeStatus]
+    ) -> None:
         """Write lines, or count why they were lost: a full disk is no matter of the application's."""
         if not things:
             return

@@ -46,7 +46,9 @@ class Token(NamedTuple):
         prefix, _, rest = text.strip().partition("_")
         public_id, _, secret = rest.partition("_")
         if prefix != "sls" or not public_id or not secret:
-            raise ProtocolError("token_malformed", "The sensor token does not have the form sls_<id>_<secret>.")
+            raise ProtocolError(
+                "token_malformed", "The sensor token does not have the form sls_<id>_<secret>."
+            )
         return cls(public_id, secret)
 
 
@@ -155,7 +157,9 @@ class Protocol:
         try:
             message = wire.from_gateway.decode(frame)
         except (msgspec.MsgspecError, RecursionError) as problem:
-            raise self._broken("malformed", f"The gateway sent a frame that is no message: {problem}") from None
+            raise self._broken(
+                "malformed", f"The gateway sent a frame that is no message: {problem}"
+            ) from None
         if isinstance(message, wire.Refusal):
             self.state = State.CLOSED
             return [Refused(message)]
@@ -174,7 +178,9 @@ class Protocol:
 
     def _challenged(self, challenge: wire.Challenge, frame: bytes) -> list[Event]:
         if challenge.version not in wire.SPOKEN_VERSIONS:
-            raise self._broken("version", f"The gateway chose protocol {challenge.version}, which was not offered.")
+            raise self._broken(
+                "version", f"The gateway chose protocol {challenge.version}, which was not offered."
+            )
         if len(challenge.nonce) < handshake.NONCE_BYTES:
             raise self._broken("malformed", "The gateway's nonce is too short.")
         self._said = handshake.transcript(self._hello, frame)
@@ -265,7 +271,9 @@ class Protocol:
 
     def _out_of_order(self, message: wire.FromGateway) -> ProtocolError:
         kind = type(message).__struct_config__.tag
-        return self._broken("out_of_order", f"The gateway sent {kind} while the connection was {self.state.value}.")
+        return self._broken(
+            "out_of_order", f"The gateway sent {kind} while the connection was {self.state.value}."
+        )
 
     def _broken(self, slug: str, sentence: str) -> ProtocolError:
         self.state = State.CLOSED
@@ -284,7 +292,9 @@ class _ProbeSetParts:
         """Whether this part may come next."""
         if part.part == 0:
             return self._newest <= part.revision < 1 << 63 and 1 <= part.parts <= MAX_PROBE_SET_PARTS
-        return bool(self._parts) and part.part == len(self._parts) and self._head == (part.revision, part.parts)
+        return (
+            bool(self._parts) and part.part == len(self._parts) and self._head == (part.revision, part.parts)
+        )
 
     def add(self, part: wire.ProbeSet) -> bytes | None:
         """Keep a part that fits; the whole body once the last has come."""

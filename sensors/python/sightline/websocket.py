@@ -55,7 +55,9 @@ class WebSocket:
         self._fragments: list[bytes] = []
 
     @classmethod
-    def open(cls, url: str, *, tls: ssl.SSLContext | None = None, headers: dict[str, str] | None = None) -> WebSocket:
+    def open(
+        cls, url: str, *, tls: ssl.SSLContext | None = None, headers: dict[str, str] | None = None
+    ) -> WebSocket:
         """Connect, through the proxy that the environment names, and upgrade to a websocket.
 
         TLS certificates and names are verified always; ``tls`` may name other authorities. Takes 15 seconds at most.
@@ -118,7 +120,9 @@ class WebSocket:
         """The whole messages that have arrived. Raises `ConnectionFailed` once the peer has closed."""
         messages = [message for frame in self._read() if (message := self._assemble(frame)) is not None]
         if not messages and not self.is_open:
-            raise ConnectionFailed("lost", f"The gateway closed the connection ({self._protocol.close_code}).")
+            raise ConnectionFailed(
+                "lost", f"The gateway closed the connection ({self._protocol.close_code})."
+            )
         return messages
 
     def _read(self) -> list[Frame]:

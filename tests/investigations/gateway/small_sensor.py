@@ -81,12 +81,18 @@ class SmallSensor:
             return False
         assert hmac.compare_digest(welcome["proof"], mac(server_key, b"welcome" + transcript))
         self.signing_key = mac(server_key, b"probe sets" + transcript)
-        tell("welcome", heartbeat_s=welcome.get("heartbeat_s", 5.0), hash_key_id=welcome.get("hash_key_id", ""))
+        tell(
+            "welcome", heartbeat_s=welcome.get("heartbeat_s", 5.0), hash_key_id=welcome.get("hash_key_id", "")
+        )
         return True
 
     def beat(self):
         counters = [
-            {"probe_id": probe_id, "since": time.time_ns(), "endings": {"captured": hits, "condition_false": 4}}
+            {
+                "probe_id": probe_id,
+                "since": time.time_ns(),
+                "endings": {"captured": hits, "condition_false": 4},
+            }
             for probe_id, hits in self.armed.items()
         ]
         self.send(type="heartbeat", at=time.time_ns(), mono=time.monotonic_ns(), counters=counters)
@@ -121,11 +127,20 @@ class SmallSensor:
             if probe["kind"] != "logpoint":
                 sentence = f"This sensor knows no {probe['kind']}."
                 statuses.append(
-                    {"probe_id": probe["id"], "state": "rejected", "slug": "kind_unsupported", "sentence": sentence}
+                    {
+                        "probe_id": probe["id"],
+                        "state": "rejected",
+                        "slug": "kind_unsupported",
+                        "sentence": sentence,
+                    }
                 )
                 continue
             self.armed[probe["id"]] = 0
-            place = {"file": "/app/" + probe["location"]["file"], "line": probe["location"]["line"], "function": "f"}
+            place = {
+                "file": "/app/" + probe["location"]["file"],
+                "line": probe["location"]["line"],
+                "function": "f",
+            }
             statuses.append({"probe_id": probe["id"], "state": "armed", "places": [place]})
         self.send(type="statuses", revision=revision, statuses=statuses)
         tell("probe_set", revision=revision, ids=sorted(wanted))
@@ -158,7 +173,12 @@ class SmallSensor:
         tell("ack", sequence=message["sequence"], refused=message.get("refused", []))
         if message["sequence"] == 1:
             self.sequence = 2
-            outcome = {"execution_id": "execution 1", "outcome": "fail", "at": time.time_ns(), "reason": "wrong"}
+            outcome = {
+                "execution_id": "execution 1",
+                "outcome": "fail",
+                "at": time.time_ns(),
+                "reason": "wrong",
+            }
             self.send(type="outcomes", sequence=2, outcomes=[outcome])
             self.beat()
 
