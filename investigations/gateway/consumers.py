@@ -22,6 +22,7 @@ from redis.exceptions import RedisError
 
 from investigations.accounts.services import sensor_keys
 from investigations.catalog import questions
+from investigations.catalog.models import Instance
 from investigations.catalog.services import instance_gone, instance_seen
 from investigations.gateway import refusals
 from investigations.gateway.auth import WINDOW, Admitted, Greeting
@@ -95,9 +96,14 @@ class SensorConsumer(AsyncWebsocketConsumer):
             case "question", question_id:
                 self._start(self._ask(str(question_id)))
             case "connected", connection if connection != str(self._admitted.connection):
-                await self._end(refusals.superseded())
+                self._start(self._make_way(self._admitted))
             case "token_revoked", token_id if token_id == str(self._admitted.token.pk):
                 await self._end(Refuse("token_revoked", "This token was revoked.", code=4401, final=True))
+
+    async def _make_way(self, admitted: Admitted) -> None:
+        """Another connection announced itself; the table knows which of the two came later."""
+        if not await _in_thread(_still_speaks, admitted):
+            raise refusals.superseded()
 
     # Ends
 
@@ -358,6 +364,10 @@ async def _require_alive(admitted: Admitted) -> None:
         await _in_thread(sensor_keys, admitted.token.public_id)
     except Unauthorized as problem:
         raise Refuse(problem.slug, problem.sentence, code=4401, final=True) from None
+
+
+def _still_speaks(admitted: Admitted) -> bool:
+    return Instance.objects.filter(pk=admitted.instance.pk, connection=admitted.connection).exists()
 
 
 def _note_heartbeat(admitted: Admitted, heartbeat: wire.Heartbeat, received_at: datetime) -> bool:

@@ -233,6 +233,7 @@ def test_what_is_another_environments_does_not_exist(
         "open_session": {"purpose": "x", "service": SERVICE},
         "wait_for_captures": {"probe_ids": [prb], "timeout_s": 0},
         "get_capture": {"capture_id": show("cap", probe.pk)},
+        "compare_captures": {"session_id": ses, "probe_id": prb},
         "remove_probe": {"probe_id": prb},
         "get_session": {"session_id": ses},
         "export_report": {"session_id": ses},
