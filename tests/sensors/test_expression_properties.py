@@ -93,7 +93,7 @@ def test_an_answer_is_pythons_answer(text: str, scope: dict[str, Any]) -> None:
         answer = expressions.compile(expressions.parse(text)).evaluate(scope)
     except (ExpressionError, BudgetExceeded):
         return
-    assert same(answer, eval(text, {"__builtins__": PYTHON}, dict(scope)))
+    assert same(answer, eval(text, {"__builtins__": PYTHON, **scope}))
 
 
 @settings(max_examples=80, deadline=None)
@@ -104,7 +104,7 @@ def test_what_python_answers_within_reason_is_answered(text: str, scope: dict[st
         name: value for name, value in scope.items() if isinstance(value, (int, float, str, type(None)))
     }
     try:
-        expected = eval(text, {"__builtins__": PYTHON}, dict(simple))
+        expected = eval(text, {"__builtins__": PYTHON, **simple})
     except Exception:  # noqa: BLE001 (whatever Python raises, there is nothing to compare)
         return
     if any(sign in text for sign in ("*", "<<", "(", ")", "[", "{")):

@@ -144,7 +144,7 @@ def test_it_does_the_whole_loop(
     sensor = run(text_of(token))
     assert sensor.wait_for("probe_set")["ids"] == sorted(show("prb", probe.pk) for probe in its_probes)
     acks = [sensor.wait_for("ack") for _ in range(3)]
-    assert [ack["sequence"] for ack in acks] == [1, 1, 2]
+    assert sorted(ack["sequence"] for ack in acks) == [1, 1, 2]  # the order is not promised
     assert all(ack["refused"] == [] for ack in acks)
 
     rows = list(Capture.objects.order_by("cursor"))
