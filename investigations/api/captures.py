@@ -9,6 +9,7 @@ from ninja import Query, Router
 from pydantic import Field
 
 from investigations.accounts import selectors as accounts
+from investigations.accounts.models import Environment
 from investigations.api.auth import actor
 from investigations.api.paging import Cursor, Limit, id_in_path
 from investigations.lib.errors import Invalid
@@ -142,7 +143,7 @@ def label_executions(request: HttpRequest, body: LabelsIn) -> LabelsTaken:
     )
 
 
-def _environment(request: HttpRequest, name: str):  # type: ignore[no-untyped-def]
+def _environment(request: HttpRequest, name: str) -> Environment:
     by = actor(request)
     if name:
         return accounts.environment_named(by, name)
