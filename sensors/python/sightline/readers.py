@@ -356,6 +356,11 @@ def _exception(name: str, cls: type) -> Reader:
     return read
 
 
+def members_of_exception(value: BaseException) -> list[tuple[str, Any]]:
+    """The slots and builtin members of an exception that hold something, a group's ``exceptions`` among them."""
+    return [*_filled(value, _slots_of(type(value), any_class=True))]
+
+
 _ARGS: Final = BaseException.__dict__["args"]
 _CHAIN: Final = tuple((name, BaseException.__dict__[name]) for name in ("__cause__", "__context__"))
 

@@ -76,7 +76,7 @@ def copy_frames(
             break
         held = None
         if number < carrying:
-            held = _variables(current)
+            held = variables_of(current)
             roots.append(["", FIELDS, held, None, None, None])
         frames.append((current.f_code, current.f_lasti, held))
         current = current.f_back
@@ -94,9 +94,14 @@ def copy_value(
     return CopiedValue(holder[0], limits, shared)
 
 
+def copy_nodes(roots: list[Node], limits: wire.Limits, deadline: float | None = None) -> set[int]:
+    """Copy what stands in these nodes, in place and together within ``limits``; answers the ids of shared nodes."""
+    return _walk(roots, limits, deadline)
+
+
 if sys.version_info >= (3, 13):
 
-    def _variables(frame: FrameType) -> Pairs:
+    def variables_of(frame: FrameType) -> Pairs:
         return foreign.take(frame.f_locals.items(), MAX_VARIABLES)
 
 else:
@@ -104,7 +109,7 @@ else:
     _FRAME_AND_US = 3
     """References to the dict of locals: the frame's, our variable, and the argument of the call that counts them."""
 
-    def _variables(frame: FrameType) -> Pairs:
+    def variables_of(frame: FrameType) -> Pairs:
         """The locals, without leaving the frame a dict that would keep them alive longer than without us.
 
         Before 3.13 the interpreter fills a dict and leaves it with the frame. It is emptied again when nobody else
@@ -227,7 +232,7 @@ _NOTHING: Final = wire.Limits(items=0, fields=0)
 
 def write(copied: Copied, redactor: Redactor) -> tuple[list[wire.Frame], list[str]]:
     """The frames as they leave the process, and the distinct reasons why something in them is not whole."""
-    writer = _Writer(redactor, copied.limits, copied.shared)
+    writer = NodeWriter(redactor, copied.limits, copied.shared)
     frames = []
     for code, instruction, variables in copied.frames:
         frame = frame_at(code, instruction)
@@ -261,13 +266,13 @@ def write_value(
     root, shared = copied, set[int]()
     if type(copied) is CopiedValue:
         root, limits, shared = copied
-    writer = _Writer(redactor, limits, shared)
+    writer = NodeWriter(redactor, limits, shared)
     held = writer.held(root, name, path or name, rule)
     writer.run()
     return held, sorted(writer.cuts)
 
 
-class _Writer:
+class NodeWriter:
     """Turns copies into `wire.Value`s, breadth first, within the byte limit."""
 
     def __init__(self, redactor: Redactor, limits: wire.Limits, shared: set[int]) -> None:
@@ -285,6 +290,9 @@ class _Writer:
     def begin(self, target: dict[str, wire.Value], variables: Iterable[tuple[str, Copy]]) -> None:
         for name, copy in variables:
             target[name] = self.held(copy, name, name)
+
+    def begin_items(self, target: list[wire.Value], items: Iterable[Copy]) -> None:
+        target += [self.held(copy, "", "") for copy in items]
 
     def run(self) -> None:
         """Fill every container whose turn has come, until all are full or the room is used up."""
