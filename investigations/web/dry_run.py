@@ -42,12 +42,27 @@ def _parsed(text: str) -> wire.Expression | None:
 
 
 def _names(body: wire.Capture) -> dict[str, wire.Value]:
+    return _locals(body) | _context(body)
+
+
+def _locals(body: wire.Capture) -> dict[str, wire.Value]:
     return (body.frames[0].variables or {}) if body.frames else {}
+
+
+def _context(body: wire.Capture) -> dict[str, wire.Value]:
+    """``@route`` and its like, as far as the capture tells them: what it does not tell is unknown, not None."""
+    told = {"trace_id": body.trace_id, "execution_id": body.execution_id, "thread": body.thread}
+    told |= body.context or {}
+    return {
+        f"@{name}": wire.Value("str", text)
+        for name, text in told.items()
+        if text and f"@{name}" in expressions.CONTEXT_NAMES
+    }
 
 
 def _weigh(body: wire.Capture) -> tuple[int, int]:
     """How many values a capture of this place holds, and how many of them are withheld."""
-    values = list(_names(body).values())
+    values = list(_locals(body).values())
     counted = withheld = 0
     while values:
         value = values.pop()

@@ -22,6 +22,7 @@ SETTINGS = {
     "commit": "the commit that runs; else read from .git",
     "version": "the service's own version",
     "tags": "more to find it by, as region=eu,tier=web",
+    "tenant": "the request header that names the tenant, as X-Tenant; then conditions may use @tenant",
     "roots": f"folders of the service's own source, joined by {os.pathsep!r}; else the working directory",
     "budget": "the most the sensor may use of one core, as 0.02",
     "file": "write captures to this file instead of a gateway",
@@ -36,6 +37,7 @@ _ELSEWHERE = {
     "version": ("DD_VERSION",),
     "commit": ("GIT_COMMIT", "SOURCE_COMMIT", "HEROKU_SLUG_COMMIT", "DD_GIT_COMMIT_SHA"),
 }
+_HEADER = re.compile(r"[A-Za-z0-9_-]{1,100}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,99}")
 
 
@@ -50,6 +52,7 @@ class SensorConfig:
     commit: str = ""
     version: str = ""
     tags: dict[str, str] = field(default_factory=dict)
+    tenant: str = ""
     roots: tuple[str, ...] = ()
     budget: float = DEFAULT_SHARE
     file: str = ""
@@ -69,6 +72,7 @@ class SensorConfig:
             commit=str(said["commit"] or "") or commit_of(Path.cwd()),
             version=str(said["version"] or ""),
             tags=_tags(said["tags"] or {}),
+            tenant=_header(str(said["tenant"] or "")),
             roots=_roots(said["roots"] or [os.getcwd()]),
             budget=_budget(said["budget"]),
             file=str(said["file"] or ""),
@@ -114,6 +118,12 @@ def _named(setting: str, value: Any) -> str:
             f"{setting}_missing" if not text else f"{setting}_unclear",
             f"Name the {setting}: SIGHTLINE_{setting.upper()}={example} ({allowed}).",
         )
+    return text
+
+
+def _header(text: str) -> str:
+    if text and not _HEADER.fullmatch(text):
+        raise ConfigError("tenant_unclear", f"The tenant is named by a header, as X-Tenant, not {text!r}.")
     return text
 
 

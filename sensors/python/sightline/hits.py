@@ -179,10 +179,9 @@ class ProbeHits:
 
     def write(self, record: Record) -> wire.Capture:
         """Name, cut and redact what a hit kept."""
-        _, hit, moment, (thread, task, trace, execution), payload, cost = record
+        _, hit, moment, here, payload, cost = record
         mono = int(moment * 1e9)
         at = mono + native.time_ns() - native.monotonic_ns()
-        trace_id, span_id = context.formatted(trace)
         capture = wire.Capture(
             id=uuid7(at).bytes,
             probe_id=self.probe.id,
@@ -190,23 +189,23 @@ class ProbeHits:
             hit=hit,
             at=at,
             mono=mono,
-            thread=thread,
-            task=task,
-            trace_id=trace_id,
-            span_id=span_id,
-            execution_id=trace_id or execution,
             cost_us=round(cost / 1e3, 3),
         )
+        context.fill(capture, here, self.room.redactor.mask)
         _WRITERS[self.probe.kind](self, capture, payload)
         return capture
 
 
 def _locals_and_globals(outside: list[str]) -> Callable[[FrameType], Mapping[str, Any]]:
-    """A scope for expressions that also use these globals."""
+    """A scope for expressions that also use these globals, or the context (``@route``)."""
+    told = [(name, context.NAMES[name]) for name in outside if name in context.NAMES]
 
     def scope(frame: FrameType) -> Mapping[str, Any]:
         more = frame.f_globals
-        return {**{name: more[name] for name in outside if name in more}, **frame.f_locals}
+        names = {**{name: more[name] for name in outside if name in more}, **frame.f_locals}
+        for name, read in told:
+            names[name] = read(frame)
+        return names
 
     return scope
 
@@ -292,7 +291,7 @@ def _conditional(hits: ProbeHits, condition: expressions.Compiled, then: Then) -
         if untimed <= 0:
             untimed = EVALUATED_EVERY + 1  # one more, because the timed hit comes through here again
             return _timed(hits, fire, frame, names)
-        try:  # no variable holds the locals: see snapshots._variables
+        try:  # no variable holds the locals: see snapshots.variables_of
             if evaluate(names if names is not None else scope(frame) if scope else frame.f_locals):
                 return then(frame, names, _monotonic())
         except BudgetExceeded:
@@ -349,7 +348,7 @@ def _recorder(hits: ProbeHits, keep: Keep, booked_every: int) -> Then:
                 busy.discard(_get_ident())
         else:
             payload = keep(frame, names)
-        here = where()
+        here = where(frame)
         cost = _thread_time_ns() - began + DISPATCH_NS if began else 0
         if room.outbox.offer((hits, number, now, here, payload, cost)):
             tally.captured += 1

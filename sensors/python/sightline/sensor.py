@@ -86,6 +86,7 @@ class Sensor:
     def start(self) -> None:
         """Begin, unless this process only makes others."""
         if not self.dormant:
+            context.tenant_header = self.config.tenant
             context.look_around()
             self._pump = self._make_pump(self)
             self._pump.start()

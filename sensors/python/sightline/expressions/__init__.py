@@ -9,11 +9,13 @@ from sightline.errors import ExpressionError, NotInLanguage
 
 from .budget import Budget
 from .closures import Compiled, Scope, compile
-from .grammar import SPECIAL_NAMES, check, parse, parse_template
+from .grammar import CALL_NAMES, CONTEXT_NAMES, SPECIAL_NAMES, check, parse, parse_template
 from .judging import Judge, judge, lift_text
 from .patterns import Pattern
 
 __all__ = [
+    "CALL_NAMES",
+    "CONTEXT_NAMES",
     "SPECIAL_NAMES",
     "Budget",
     "Compiled",

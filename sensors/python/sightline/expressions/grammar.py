@@ -37,7 +37,13 @@ METHODS: Final = frozenset(
 """Functions that may also be written after a dot: ``name.startswith("a")``."""
 QUANTIFIERS: Final = frozenset({"any", "all", "sum", "min", "max"})
 """Functions that take ``expression for name in iterable if condition``."""
-SPECIAL_NAMES: Final = frozenset({"@return", "@exception", "@duration"})
+CALL_NAMES: Final = frozenset({"@return", "@exception", "@duration"})
+"""What a call came to: function probes only."""
+CONTEXT_NAMES: Final = frozenset(
+    {"@route", "@method", "@task", "@tenant", "@trace_id", "@execution_id", "@thread"}
+)
+"""The request, task, trace and thread around a hit: every kind; None where there is no such thing."""
+SPECIAL_NAMES: Final = CALL_NAMES | CONTEXT_NAMES
 
 COMPARISONS: Final = frozenset({"==", "!=", "<", "<=", ">", ">=", "in", "not in", "is", "is not"})
 ARITHMETIC: Final = frozenset({"+", "-", "*", "/", "//", "%", "**", "&", "|", "^", "<<", ">>"})
