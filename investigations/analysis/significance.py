@@ -21,8 +21,8 @@ Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
 Z95 = 1.959963984540054
-_EXACT_SMALLER_SIDE = 8
-_EXACT_TOTAL = 120
+_MOST_STEPS = 1_000_000
+"""Additions an exact rank test may take, about a millisecond."""
 _SLACK = 1e-7
 """Tables as likely as the one seen count as "at least as extreme", whatever rounding did (as R's
 fisher.test).
@@ -145,7 +145,8 @@ def compare_numbers(failing: Floats, passing: Floats) -> Ranked:
     """Both samples without NaN and not empty. Delta is positive when failing values are the larger ones.
 
     Mann & Whitney 1947 with exact tail by the shift algorithm (Streitberg & Röhmel 1986; ties allowed) for
-    small samples, else normal with tie and continuity correction. Kolmogorov & Smirnov by the asymptotic tail
+    small samples and for values that are nearly all the same, where the normal tail is far too sure; else
+    normal with tie and continuity correction. Kolmogorov & Smirnov by the asymptotic tail
     with Stephens' correction.
     """
     f, s = len(failing), len(passing)
@@ -166,9 +167,10 @@ def compare_numbers(failing: Floats, passing: Floats) -> Ranked:
 def _rank_sum_p(u: float, f: int, s: int, counts: Ints) -> float:
     if len(counts) == 1:
         return 1.0
-    if min(f, s) <= _EXACT_SMALLER_SIDE and f + s <= _EXACT_TOTAL:
+    tied = tuple(int(count) for count in counts)
+    if _steps(min(f, s), counts) <= _MOST_STEPS:
         away = abs(u - f * s / 2)
-        distances, masses = _rank_sums(min(f, s), tuple(int(count) for count in counts))
+        distances, masses = _rank_sums(min(f, s), tied)
         return float(min(1.0, masses[distances >= away - 1e-9].sum()))
     n = f + s
     ties = float((counts.astype(np.float64) ** 3 - counts).sum())
@@ -177,20 +179,54 @@ def _rank_sum_p(u: float, f: int, s: int, counts: Ints) -> float:
     return float(2 * ndtr(-z))
 
 
+def _offsets(counts: Ints) -> Ints:
+    """Twice how far the rank of each value lies from the commonest one's, of all values but those."""
+    doubled = 2 * np.cumsum(counts) - (counts - 1)
+    commonest = int(np.argmax(counts))
+    others = np.arange(len(counts)) != commonest
+    return np.repeat((doubled - doubled[commonest])[others], counts[others])
+
+
+def _steps(smaller: int, counts: Ints) -> int:
+    """How many additions `_rank_sums` would take, at the most."""
+    others = int(counts.sum() - counts.max())
+    size = min(smaller, others)
+    return size * others * size * 2 * int(counts.sum())
+
+
 @lru_cache(maxsize=4096)
 def _rank_sums(smaller: int, counts: tuple[int, ...]) -> tuple[Floats, Floats]:
     """How far rank sums of ``smaller`` among tied groups of these sizes lie from their mean, and their
-    probabilities.
+    probabilities. Only values unlike the commonest are dealt out; the commonest fill the rest.
     """
-    doubled = np.repeat(2 * np.cumsum(counts) - (np.array(counts) - 1), counts).astype(np.int64)
-    ways = np.zeros((smaller + 1, int(np.sort(doubled)[-smaller:].sum()) + 1))
-    ways[0, 0] = 1.0
-    for rank in doubled:
-        for size in range(smaller, 0, -1):
-            ways[size, rank:] += ways[size - 1, : ways.shape[1] - rank]
-    mass = ways[smaller] / ways[smaller].sum()
-    mean = smaller * (sum(counts) + 1) / 2
-    return np.abs(np.arange(len(mass)) / 2 - mean), mass
+    sizes = np.array(counts)
+    offsets = np.sort(_offsets(sizes))
+    size = min(smaller, len(offsets))
+    low, high = int(offsets[:size].clip(max=0).sum()), int(offsets[len(offsets) - size :].clip(min=0).sum())
+    ways = np.zeros((size + 1, high - low + 1))
+    ways[0, -low] = 1.0
+    for offset in offsets.tolist():
+        for chosen in range(size, 0, -1):
+            if offset >= 0:
+                ways[chosen, offset:] += ways[chosen - 1, : ways.shape[1] - offset]
+            else:
+                ways[chosen, :offset] += ways[chosen - 1, -offset:]
+    common = int(sizes.max())
+    mass = _shares(common, smaller - np.arange(size + 1)) @ ways
+    commonest = int(np.argmax(sizes))
+    rank = float(np.cumsum(sizes)[commonest] - (common - 1) / 2)
+    mean = smaller * (len(offsets) + common + 1) / 2
+    sums = np.arange(low, high + 1) / 2 + smaller * rank
+    return np.abs(sums - mean), mass / mass.sum()
+
+
+def _shares(common: int, chosen: Ints) -> Floats:
+    """Ways to choose so many of ``common`` alike, each as a share of the largest."""
+    possible = chosen <= common
+    chosen = np.where(possible, chosen, 0)
+    logs = gammaln(common + 1) - gammaln(chosen + 1) - gammaln(common - chosen + 1)
+    logs = np.where(possible, logs, -np.inf)
+    return np.asarray(np.exp(logs - logs.max()))
 
 
 def cliffs_delta(delta: float, f: int, s: int) -> Interval:

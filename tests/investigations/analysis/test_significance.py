@@ -41,6 +41,13 @@ def test_rank_sums_with_ties_agree_with_all_permutations(failing, passing):
     assert ours.rank_p == pytest.approx(sum(ways) / len(ways))
 
 
+@pytest.mark.parametrize("odd", [1, 2, 3])
+def test_a_few_odd_values_among_many_alike_are_as_sure_as_fisher_says(odd):
+    failing, passing = np.array([5.0] * odd + [4.0] * (10 - odd)), np.full(35, 4.0)
+    ours = significance.compare_numbers(failing, passing)
+    assert ours.rank_p == pytest.approx(significance.fisher(odd, 10, odd, 45))
+
+
 def test_large_samples_agree_with_scipy(stats):
     chance = np.random.default_rng(1)
     one, other = chance.normal(size=90), chance.normal(0.4, size=200)
