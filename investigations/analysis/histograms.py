@@ -7,6 +7,7 @@ most at 2^((i + 1) / 2^s). Merging such histograms loses nothing, so the percent
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -154,7 +155,7 @@ def merged(histograms: Iterable[Histogram]) -> Histogram:
     measured = [part for part in coarse if part.count]
     return Histogram(
         count=sum(part.count for part in coarse),
-        sum=math.fsum(part.sum for part in coarse),
+        sum=_total(part.sum for part in coarse),
         minimum=_outermost(min, [part.minimum for part in measured]),
         maximum=_outermost(max, [part.maximum for part in measured]),
         unusable=sum(part.unusable for part in coarse),
@@ -164,6 +165,11 @@ def merged(histograms: Iterable[Histogram]) -> Histogram:
         negative=_added(part.negative for part in coarse),
         unit=next((part.unit for part in parts if part.unit), ""),
     )
+
+
+def _total(sums: Iterable[float]) -> float:
+    """The sum, kept finite: JSON has no infinity."""
+    return max(-sys.float_info.max, min(sys.float_info.max, sum(sums)))
 
 
 def since(later: Histogram, earlier: Histogram) -> Histogram | None:

@@ -100,10 +100,10 @@ def remove_probe(request: HttpRequest, probe_id: str) -> ProbeShape:
 def disarm_all(request: HttpRequest, environment: str, body: Reason) -> Disarmed:
     """Remove every probe of an environment at once."""
     by = actor(request)
-    count = probe_verbs.disarm_all(
+    done = probe_verbs.disarm_all(
         by=by, environment=accounts.environment_named(by, environment), reason=body.reason
     )
-    return Disarmed(probes=count)
+    return Disarmed(probes=done.probes)
 
 
 def spec_of(by: Actor, session: InvestigationSession, body: ProbeIn) -> ProbeSpec:

@@ -15,6 +15,7 @@ from investigations.accounts.actors import SYSTEM
 from investigations.catalog.models import Instance
 from investigations.lib.ids import BadId, read, show
 from investigations.live import publish, topics
+from investigations.probes import figures, readings
 from investigations.probes.models import DeliveryState, Probe, ProbeDelivery
 from investigations.sessions import services as sessions
 from investigations.sessions.models import TimelineEntry
@@ -28,7 +29,10 @@ _WORTH_TELLING: dict[str, str] = {
     DeliveryState.REJECTED: "probe_rejected",
 }
 _STATUS = ["state", "slug", "sentence", "nearest", "places", "armed_at", "disarmed_at", "updated_at"]
-_COUNTS = ["endings", "unobserved_ms", "cost_us", "counted_since", "figures", "updated_at"]
+_COUNTS = [
+    "endings", "unobserved_ms", "cost_us", "counted_since", "figures", "told_since", "told_before", "updated_at",
+]  # fmt: skip
+_LATEST_NS = 2**63 - 1
 
 
 @transaction.atomic
@@ -121,7 +125,11 @@ def _news(instance: Instance, row: ProbeDelivery) -> str:
 
 @transaction.atomic
 def record_counters(instance: Instance, heartbeat: wire.Heartbeat) -> None:
-    """Note what became of hits. Counts are running totals of the process: one that came late never lowers them."""
+    """Note what became of hits, and what figures gained since they were told last.
+
+    Counts are running totals since the probe was armed there: one that came late never lowers them, and where it was
+    armed again they go on from where they stood.
+    """
     probes = {
         show("prb", probe.pk): probe
         for probe in _probes(instance, (counters.probe_id for counters in heartbeat.counters))
@@ -129,30 +137,71 @@ def record_counters(instance: Instance, heartbeat: wire.Heartbeat) -> None:
     rows = instance.deliveries.filter(probe__in=probes.values()).select_for_update(of=("self",))
     known = {row.probe_id: row for row in rows}
     changed: dict[uuid.UUID, ProbeDelivery] = {}
+    gained: dict[uuid.UUID, figures.Figures] = {}
     for counters in heartbeat.counters:
         probe = probes.get(counters.probe_id)
         if probe is None:
             continue
-        row = known.setdefault(probe.id, ProbeDelivery(probe=probe, instance=instance))
-        if _count(row, counters):
+        row = known.setdefault(probe.id, ProbeDelivery(instance=instance))
+        row.probe = probe
+        if not _continues(row, counters):
+            continue
+        if news := _gain(row, counters):
+            gained[probe.id] = news
+        if _count(row, counters) or news:
+            row.updated_at = timezone.now()
             changed[probe.id] = row
     _save(changed.values(), _COUNTS)
+    readings.note(instance, [(changed[id].probe, news) for id, news in gained.items()])
     _hint(probe for probe in probes.values() if probe.id in changed)
+
+
+def _continues(row: ProbeDelivery, counters: wire.ProbeCounters) -> bool:
+    """Whether these counts are not older than those told; when they begin anew, what stood there is kept under them."""
+    since = max(0, min(counters.since, _LATEST_NS))
+    if since > row.told_since and row.told_since:
+        row.told_before = {
+            "endings": row.endings,
+            "unobserved_ms": row.unobserved_ms,
+            "cost_us": row.cost_us,
+            "figures": row.figures,
+        }
+    late = since < row.told_since
+    row.told_since = max(since, row.told_since)
+    return not late
 
 
 def _count(row: ProbeDelivery, counters: wire.ProbeCounters) -> bool:
     """Raise the row's counts to the sensor's; whether any of them rose."""
-    endings = raised(row.endings, counters.endings)
-    unobserved_ms = max(row.unobserved_ms, counters.unobserved_ms)
-    cost_us = max(row.cost_us, counters.cost_us)
+    before = row.told_before
+    endings = raised(row.endings, _both(before.get("endings", {}), counters.endings))
+    unobserved_ms = max(row.unobserved_ms, before.get("unobserved_ms", 0.0) + counters.unobserved_ms)
+    cost_us = max(row.cost_us, before.get("cost_us", 0.0) + counters.cost_us)
     if (endings, unobserved_ms, cost_us) == (row.endings, row.unobserved_ms, row.cost_us):
         return False
     row.endings, row.unobserved_ms, row.cost_us = endings, unobserved_ms, cost_us
     row.counted_since = row.counted_since or _instant(counters.since)
-    if counters.figures is not None and len(repr(counters.figures)) <= MOST_FIGURES:
-        row.figures = counters.figures
-    row.updated_at = timezone.now()
     return True
+
+
+def _gain(row: ProbeDelivery, counters: wire.ProbeCounters) -> figures.Figures | None:
+    """Take over what its kind counted, and answer what is new in it."""
+    kind = row.probe.kind
+    if counters.figures is None or len(repr(counters.figures)) > MOST_FIGURES:
+        return None
+    told = figures.read(kind, counters.figures)
+    if told is None:
+        return None
+    total = figures.added(kind, [row.told_before.get("figures", {}), told])
+    news = figures.since(kind, total, row.figures)
+    if news is None or figures.empty(kind, news):
+        return None
+    row.figures = total
+    return news
+
+
+def _both(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    return {ending: one.get(ending, 0) + other.get(ending, 0) for ending in {**one, **other}}
 
 
 def raised(counts: Mapping[str, int], told: Mapping[str, int]) -> dict[str, int]:
@@ -164,7 +213,8 @@ def raised(counts: Mapping[str, int], told: Mapping[str, int]) -> dict[str, int]
 def _probes(instance: Instance, wire_ids: Iterable[str]) -> QuerySet[Probe]:
     """The probes of the instance's own service among these, with what is needed to tell of them."""
     rows = Probe.objects.filter(pk__in=set(_read(wire_ids)), service=instance.service_id)
-    return rows.select_related("session").only("number", "session", "session__number").order_by("pk")
+    needed = ("number", "kind", "placed_at", "expires_at", "session", "session__number")
+    return rows.select_related("session").only(*needed).order_by("pk")
 
 
 def _read(wire_ids: Iterable[str]) -> Iterator[uuid.UUID]:

@@ -83,7 +83,7 @@ def hit_histogram(
     count = max(1, min(buckets, MOST_BUCKETS))
     width = (end - start) / count
     made = [Bucket(start + width * number) for number in range(count)]
-    for first, last in _watched(session, probes):
+    for first, last in watched(session, probes):
         for bucket in made:
             bucket.watched |= first < bucket.start + width and last > bucket.start
     counted, oldest = 0, end
@@ -119,7 +119,9 @@ def _counts(
         return cursor.fetchall()
 
 
-def _watched(session: InvestigationSession, probes: Collection[Probe]) -> Iterable[tuple[datetime, datetime]]:
+def watched(
+    session: InvestigationSession, probes: Collection[Probe] = ()
+) -> Iterable[tuple[datetime, datetime]]:
     """When some instance had some probe armed: from its arming to its end, the probe's, or the instance's."""
     rows = ProbeDelivery.objects.filter(probe__session=session, armed_at__isnull=False)
     if probes:

@@ -38,6 +38,9 @@ class Probe(models.Model):
     template = models.TextField(blank=True, help_text="A logpoint's message.")
     watches = models.JSONField(default=list, help_text="name and expression text.")
     value = models.TextField(blank=True, help_text="What a metric measures or an expectation states.")
+    until = models.PositiveIntegerField(
+        default=0, help_text="The line where a duration ends; 0: its function's end."
+    )
     limits = models.JSONField(default=dict)
     options = models.JSONField(default=dict, help_text="What only its kind takes; see sightline.wire.Probe.")
     hit_limit = models.PositiveIntegerField(default=100)
@@ -50,6 +53,9 @@ class Probe(models.Model):
     placed_at = models.DateTimeField(db_default=Now())
     expires_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True, blank=True)
+    ended_together = models.UUIDField(
+        null=True, blank=True, help_text="Names the act that ended many at once, so that it can be undone."
+    )
     lease_s = models.FloatField(
         default=60.0, help_text="Sensors disarm it when not told again for this long."
     )
@@ -97,7 +103,13 @@ class ProbeDelivery(models.Model):
     endings = models.JSONField(default=dict, help_text="Hits by how they ended.")
     unobserved_ms = models.FloatField(default=0.0)
     cost_us = models.FloatField(default=0.0)
-    figures = models.JSONField(default=dict)
+    figures = models.JSONField(
+        default=dict, help_text="What its kind counts; see investigations.probes.figures."
+    )
+    told_since = models.BigIntegerField(
+        default=0, help_text="When the sensor began to count, ns: it begins anew when it is armed again."
+    )
+    told_before = models.JSONField(default=dict, help_text="The totals of all that was counted before that.")
     armed_at = models.DateTimeField(null=True, blank=True, help_text="When it was first armed here.")
     disarmed_at = models.DateTimeField(null=True, blank=True, help_text="When it stopped watching here.")
     updated_at = models.DateTimeField(db_default=Now())
@@ -108,6 +120,29 @@ class ProbeDelivery(models.Model):
 
     def __str__(self) -> str:
         return f"{self.probe} on {self.instance}: {self.state}"
+
+
+class ProbeReading(models.Model):
+    """What a probe's figures gained on one instance in one stretch of time; a stretch without news has no row.
+
+    The stretches of a probe are as long as its time to live asks for, so that an instance has at most some hundreds.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    probe = models.ForeignKey(Probe, on_delete=models.CASCADE, related_name="readings")
+    instance = models.ForeignKey(Instance, on_delete=models.CASCADE, related_name="readings")
+    start = models.DateTimeField(help_text="Where the stretch begins.")
+    figures = models.JSONField(help_text="What was added in it; see investigations.probes.figures.")
+
+    class Meta:
+        ordering = ["start"]
+        constraints = [
+            models.UniqueConstraint(fields=["probe", "start", "instance"], name="one_reading_a_stretch")
+        ]
+        indexes = [models.Index(fields=["start"], name="reading_start")]
+
+    def __str__(self) -> str:
+        return f"{self.probe_id} from {self.start:%H:%M:%S}"
 
 
 class Capture(models.Model):

@@ -12,6 +12,7 @@ from investigations.catalog.models import Instance, Service, SourceFile
 from investigations.catalog.services import fetch_files, fetch_source
 from investigations.codebase.probeable import check_line, first_line_within
 from investigations.lib.errors import NotFound, Unavailable
+from investigations.probes.kinds import OF_FUNCTIONS
 from investigations.probes.spec import ProbeProblem, ProbeSpec
 from sightline import wire
 
@@ -31,6 +32,11 @@ class Place:
     text: str = ""
     commit: str = ""
 
+    @property
+    def words(self) -> str:
+        """The place as a probe's row says it; empty for one that stands nowhere in particular."""
+        return f"{self.location.file}:{self.location.line}" if self.location.file else ""
+
 
 def resolve(by: Actor, spec: ProbeSpec, running: Sequence[Instance]) -> Place | ProbeProblem:
     """Find the spec's place in the code that runs now, or say what is wrong with it and what is near.
@@ -38,22 +44,31 @@ def resolve(by: Actor, spec: ProbeSpec, running: Sequence[Instance]) -> Place | 
     ``running`` are the service's present instances, the one that connected last first. Asks one of
     them for the file when it is not stored; without one the place is taken as it is, unchecked.
     """
-    as_wished = wire.Location(file=spec.file, line=spec.line, function=spec.function)
+    as_wished = wire.Location(
+        file=spec.file, line=spec.line, function=spec.function, attribute=spec.attribute
+    )
+    if as_wished == wire.Location():
+        return Place(as_wished, checked=True)
     try:
         source = _source(by, spec, running)
     except Unavailable as away:
         return Place(as_wished, note=f"{away.sentence} The place could not be checked.")
     except NotFound as missing:
-        if spec.function or any(part in spec.file for part in _NOT_THEIRS):
+        if spec.function or spec.attribute or any(part in spec.file for part in _NOT_THEIRS):
             return Place(as_wished, note="The place is outside the service's own code and was not checked.")
         return ProbeProblem(
             "file_unknown", missing.sentence, missing.fix, "file", alternatives=missing.alternatives
         )
-    return _function(spec, source) if spec.function else _line(spec, source)
+    if spec.attribute:
+        return _attribute(spec, source)
+    if spec.function:
+        return _function(spec, source)
+    return _call(spec, source) if spec.kind in OF_FUNCTIONS else _line(spec, source)
 
 
 def _source(by: Actor, spec: ProbeSpec, running: Sequence[Instance]) -> SourceFile:
-    path = _path_of(by, spec.service, spec.function.split(":")[0]) if spec.function else spec.file
+    module = (spec.function or spec.attribute).partition(":")[0]
+    path = _path_of(by, spec.service, module) if module else spec.file
     return fetch_source(by=by, service=spec.service, path=path, running=running)
 
 
@@ -84,21 +99,80 @@ def _line(spec: ProbeSpec, source: SourceFile) -> Place | ProbeProblem:
     return _found(location, source, spec.line)
 
 
+def _call(spec: ProbeSpec, source: SourceFile) -> Place | ProbeProblem:
+    """The innermost function that holds the line; where a duration goes on, both ends are executable lines of it."""
+    function = _enclosing(source.outline, spec.line)
+    if not function:
+        return ProbeProblem(
+            "line_outside_function",
+            f"Line {spec.line} of {source.path} is in no function, and a {spec.kind} is about calls.",
+            "Use a line inside one of the functions named here.",
+            "line",
+            alternatives={"functions": _names_near(_functions(source), "", source)},
+        )
+    location = wire.Location(file=source.path, line=spec.line, source_hash=source.hash)
+    if spec.until:
+        return _stretch(spec, source, location, function)
+    return _found(location, source, spec.line)
+
+
+def _stretch(
+    spec: ProbeSpec, source: SourceFile, location: wire.Location, function: str
+) -> Place | ProbeProblem:
+    if isinstance(begins := _line(spec, source), ProbeProblem):
+        return begins
+    check = check_line(source.lines, spec.until)
+    inside = _enclosing(source.outline, spec.until) == function
+    if not check.ok or not inside:
+        near = [line for line in check.nearest if _enclosing(source.outline, line) == function]
+        return ProbeProblem(
+            "until_not_reachable",
+            f"Line {spec.until} is no executable line of {function}, where the duration begins.",
+            "Use one of the nearest lines, or leave until out to measure the whole function.",
+            "until",
+            alternatives={"nearest": near, "lines": _texts(source, near)},
+        )
+    return _found(location, source, spec.line)
+
+
+def _attribute(spec: ProbeSpec, source: SourceFile) -> Place | ProbeProblem:
+    name = _plain(spec.attribute.split(":")[1].rpartition(".")[0])
+    classes = {_plain(symbol["name"]): symbol for symbol in source.outline if symbol["kind"] == "class"}
+    if name not in classes:
+        return ProbeProblem(
+            "class_unknown",
+            f"{source.path} defines no class {name[:80]}.",
+            "Use one of the classes named here, or the module that defines it.",
+            "attribute",
+            alternatives={"classes": _names_near(classes, name, source)},
+        )
+    location = wire.Location(attribute=spec.attribute, source_hash=source.hash)
+    return _found(location, source, classes[name]["first_line"])
+
+
 def _function(spec: ProbeSpec, source: SourceFile) -> Place | ProbeProblem:
     name = _plain(spec.function.split(":")[1])
-    functions = {_plain(symbol["name"]): symbol for symbol in source.outline if symbol["kind"] == "function"}
+    functions = _functions(source)
     if name not in functions:
-        near = difflib.get_close_matches(name, functions, n=5, cutoff=0.3) or list(functions)[:5]
         return ProbeProblem(
             "function_unknown",
             f"{source.path} has no function {name[:80]}.",
             "Use one of the functions named here.",
             "function",
-            alternatives={"functions": [f"{source.module}:{other}" for other in near]},
+            alternatives={"functions": _names_near(functions, name, source)},
         )
     symbol = functions[name]
     line = first_line_within(source.lines, symbol["first_line"], symbol["last_line"]) or symbol["first_line"]
     return _found(wire.Location(function=spec.function, source_hash=source.hash), source, line)
+
+
+def _functions(source: SourceFile) -> dict[str, Mapping[str, Any]]:
+    return {_plain(symbol["name"]): symbol for symbol in source.outline if symbol["kind"] == "function"}
+
+
+def _names_near(names: Mapping[str, object], name: str, source: SourceFile) -> list[str]:
+    near = difflib.get_close_matches(name, names, n=5, cutoff=0.3) or list(names)[:5]
+    return [f"{source.module}:{other}" for other in near]
 
 
 def _plain(name: str) -> str:

@@ -81,19 +81,24 @@ def desired_probes(instance: Instance) -> tuple[int, list[wire.Probe]]:
 
 def to_wire(probe: Probe, now: datetime) -> wire.Probe:
     """A probe as sensors are told of it; its lease ends with it."""
+    location = msgspec.convert(probe.location, wire.Location)
+    options = dict(probe.options)
     return wire.Probe(
         id=show("prb", probe.id),
         kind=probe.kind,  # type: ignore[arg-type]  # checked when it was placed
-        location=msgspec.convert(probe.location, wire.Location),
+        location=location,
         valid_for=min(probe.lease_s, (probe.expires_at - now).total_seconds()),
         condition=parse(probe.condition) if probe.condition else None,
         template=list(parse_template(probe.template)) if probe.template else None,
+        level=options.pop("level", "info"),
+        pipe=options.pop("pipe", False),
         watches=[wire.Watch(watch["name"], parse(watch["expression"])) for watch in probe.watches] or None,
         limits=msgspec.convert(probe.limits, wire.Limits),
         hit_limit=probe.hit_limit,
         rate=probe.rate,
         value=parse(probe.value) if probe.value else None,
-        options=probe.options,
+        until=msgspec.structs.replace(location, line=probe.until) if probe.until else None,
+        options=options,
     )
 
 

@@ -5,39 +5,50 @@ Locks are taken in the order probes, session, service: ingesting captures takes 
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import msgspec
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from investigations.accounts import permissions
-from investigations.accounts import services as accounts
-from investigations.accounts.actors import SYSTEM, Actor
-from investigations.accounts.models import Environment
+from investigations.accounts.actors import Actor
 from investigations.catalog.models import Instance, Service
 from investigations.catalog.presence import present
 from investigations.catalog.services import bump_probe_revision
-from investigations.lib.errors import Invalid, Limited
+from investigations.lib.errors import Invalid
 from investigations.lib.ids import show
-from investigations.live import publish, topics
 from investigations.probes import places, targeting
 from investigations.probes.deliveries import record_counters, record_delivery
+from investigations.probes.ending import (
+    Disarmed,
+    disarm_all,
+    end_in_closed_sessions,
+    expire_probes,
+    remove_probe,
+    restore_all,
+    restore_probe,
+    tell,
+)
 from investigations.probes.labels import label_executions, record_outcomes
 from investigations.probes.models import Probe, ProbeState
+from investigations.probes.room import MOST_IN_SESSION, MOST_ON_SERVICE, require_room
 from investigations.probes.spec import ProbeProblem, ProbeSpec, problems_of
 from investigations.sessions import services as sessions
-from investigations.sessions.models import InvestigationSession, SessionStatus
+from investigations.sessions.models import InvestigationSession
 
 __all__ = [
+    "MOST_IN_SESSION",
+    "MOST_ON_SERVICE",
+    "Disarmed",
     "ProbeCheck",
     "ProbeProblem",
     "ProbeSpec",
     "check_probe",
     "disarm_all",
+    "end_in_closed_sessions",
     "expire_probes",
     "label_executions",
     "place_probe",
@@ -45,11 +56,9 @@ __all__ = [
     "record_delivery",
     "record_outcomes",
     "remove_probe",
+    "restore_all",
+    "restore_probe",
 ]
-
-MOST_IN_SESSION = 50
-MOST_ON_SERVICE = 200
-"""Active probes: each is looked at on every arrival of every set, and a page shows them all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +143,7 @@ def place_probe(
         sessions.require_open(session)
         if (placed := _placed_before(session, idempotency_key)) is not None:
             return placed
-        number = _require_room(session, spec.service)
+        number = require_room(session, spec.service)
         probe = _create(by, session, spec, number, check.place, idempotency_key, purpose)
         bump_probe_revision(spec.service)  # before what is told to pages: hints leave in this order
         _record_placing(by, probe, check)
@@ -147,31 +156,6 @@ def _placed_before(session: InvestigationSession, idempotency_key: str) -> Probe
     if not idempotency_key:
         return None
     return session.probes.filter(idempotency_key=idempotency_key).select_related("service", "session").first()
-
-
-_ROOM = """
-SELECT (SELECT count(*) FROM probes_probe WHERE session_id = %(session)s AND state = 'active'),
-       (SELECT count(*) FROM probes_probe WHERE service_id = %(service)s AND state = 'active'),
-       (SELECT coalesce(max(number), 0) + 1 FROM probes_probe WHERE session_id = %(session)s)
-"""
-
-
-def _require_room(session: InvestigationSession, service: Service) -> int:
-    """The number that a further probe gets. Raises `Limited` when there are as many active ones as there may be."""
-    with connection.cursor() as cursor:
-        cursor.execute(_ROOM, {"session": session.pk, "service": service.pk})
-        in_session, on_service, number = cursor.fetchone()
-    for active, most, where in (
-        (in_session, MOST_IN_SESSION, "this session"),
-        (on_service, MOST_ON_SERVICE, service.name),
-    ):
-        if active >= most:
-            raise Limited(
-                "probes_too_many",
-                f"There are {most} active probes in {where}.",
-                fix="Remove one that has answered.",
-            )
-    return int(number)
 
 
 def _create(
@@ -190,11 +174,14 @@ def _create(
         number=number,
         kind=spec.kind,
         location=msgspec.to_builtins(place.location),
-        place=place.location.function or f"{place.location.file}:{place.location.line}",
+        place=spec.attribute or spec.function or place.words or spec.place,
         condition=spec.condition,
         template=spec.template,
         watches=[{"name": watch["name"], "expression": watch["expression"]} for watch in spec.watches],
+        value=spec.value,
+        until=spec.until,
         limits=dict(spec.limits),
+        options=dict(spec.options),
         hit_limit=spec.hit_limit,
         rate=spec.rate,
         targeting=targeting.read(spec.targeting),
@@ -225,106 +212,4 @@ def _record_placing(by: Actor, probe: Probe, check: ProbeCheck) -> None:
         },
         purpose=probe.purpose,
     )
-    _tell(probe)
-
-
-@transaction.atomic
-def remove_probe(*, by: Actor, probe: Probe, purpose: str = "") -> Probe:
-    """Disarm a probe everywhere; what it captured stays. One that has ended already is left as it ended."""
-    permissions.require(by, "remove_probe", probe.environment)
-    return _end(by, probe, ProbeState.REMOVED, f"Removed by {by.attribution}.", "removed", purpose)
-
-
-def expire_probes(*, now: datetime | None = None) -> int:
-    """End the active probes whose time is up; answers how many that was."""
-    now = now or timezone.now()
-    due = Probe.objects.filter(state=ProbeState.ACTIVE, expires_at__lte=now)
-    count = 0
-    for probe in due.select_related("session", "service")[:1000]:
-        with transaction.atomic():
-            ended = _end(SYSTEM, probe, ProbeState.EXPIRED, "Its time was up.", "expired")
-            count += ended.state == ProbeState.EXPIRED
-    return count
-
-
-def end_in_closed_sessions() -> int:
-    """Disarm what is still active in sessions that were closed; answers how many that was."""
-    left = Probe.objects.filter(state=ProbeState.ACTIVE, session__status=SessionStatus.CLOSED)
-    count = 0
-    for probe in left.select_related("session", "service")[:1000]:
-        with transaction.atomic():
-            ended = _end(SYSTEM, probe, ProbeState.REMOVED, "Its session was closed.", "removed")
-            count += ended.state == ProbeState.REMOVED
-    return count
-
-
-def _end(by: Actor, probe: Probe, state: ProbeState, reason: str, verb: str, purpose: str = "") -> Probe:
-    """Move an active probe to its end, say so on the timeline, and have every sensor drop it."""
-    probe = (
-        Probe.objects.select_for_update(no_key=True, of=("self",))
-        .select_related("session", "service")
-        .get(pk=probe.pk)
-    )
-    if probe.state != ProbeState.ACTIVE:
-        return probe
-    probe.state, probe.state_reason, probe.ended_at = state, reason, timezone.now()
-    probe.save(update_fields=["state", "state_reason", "ended_at"])
-    brought = f"{probe.captures} capture{'' if probe.captures == 1 else 's'}"
-    sentence = f"P{probe.number} at {probe.place} {verb} with {brought}."
-    if by is not SYSTEM:
-        sentence = f"{verb.capitalize()} P{probe.number} at {probe.place}, which had brought {brought}."
-    sessions.record(
-        probe.session, by, f"probe_{verb}", sentence, subject=show("prb", probe.id), purpose=purpose
-    )
-    _tell(probe)
-    bump_probe_revision(probe.service)
-    return probe
-
-
-def disarm_all(*, by: Actor, environment: Environment, reason: str) -> int:
-    """The kill switch: remove every probe of an environment at once; answers how many there were.
-
-    Probes end in one short transaction; their sessions hear of it in others, so that no lock of a busy session can
-    hold the switch up.
-    """
-    permissions.require(by, "disarm_all", environment)
-    if not reason.strip():
-        raise Invalid("reason_missing", "Say why everything is disarmed.", fix="Give a reason.")
-    ended = _end_all(by, environment, reason)
-    by_session: dict[uuid.UUID, list[Probe]] = {}
-    for probe in ended:
-        by_session.setdefault(probe.session_id, []).append(probe)
-    for probes in by_session.values():
-        with transaction.atomic():
-            numbers = ", ".join(f"P{probe.number}" for probe in probes)
-            sentence = f"Disarmed {numbers}, with every probe in {environment.name}: {reason.strip()}"
-            sessions.record(probes[0].session, by, "probes_disarmed", sentence)
-            for probe in probes:
-                _tell(probe)
-    return len(ended)
-
-
-@transaction.atomic
-def _end_all(by: Actor, environment: Environment, reason: str) -> list[Probe]:
-    active = Probe.objects.filter(environment=environment, state=ProbeState.ACTIVE).order_by("pk")
-    ended = list(active.select_for_update(no_key=True, of=("self",)).select_related("session"))
-    Probe.objects.filter(pk__in=[probe.pk for probe in ended]).update(
-        state=ProbeState.REMOVED,
-        state_reason=f"Disarmed by {by.attribution}: {reason.strip()}",
-        ended_at=timezone.now(),
-    )
-    touched = {probe.service_id for probe in ended}
-    for service in Service.objects.filter(pk__in=touched).order_by("pk"):
-        bump_probe_revision(service)
-    accounts.audit(
-        by=by,
-        action="probes_disarmed",
-        environment=environment,
-        detail={"reason": reason, "probes": len(ended)},
-    )
-    return ended
-
-
-def _tell(probe: Probe) -> None:
-    hint: publish.Hint = {"what": "probes", "id": show("prb", probe.id)}
-    publish.after_commit(topics.session_topic(probe.session_id), hint)
+    tell(probe)

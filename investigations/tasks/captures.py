@@ -1,4 +1,4 @@
-"""Captures by the clock: the days ahead get their partitions, days kept long enough are dropped whole."""
+"""Captures by the clock: days ahead get their partitions, days kept long enough are dropped, figures with them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from celery import shared_task
 from django.conf import settings
 from django.utils import timezone
 
-from investigations.probes import partitions
+from investigations.probes import partitions, readings
 from investigations.tasks.schedule import every
 
 logger = logging.getLogger(__name__)
@@ -26,6 +26,7 @@ def drop_days() -> None:
     dropped = partitions.drop_days(now=timezone.now(), retention=settings.CAPTURE_RETENTION)
     if dropped:
         logger.info("capture_days_dropped", extra={"days": dropped})
+    readings.forget(before=timezone.now() - settings.CAPTURE_RETENTION)
 
 
 SCHEDULE = every(600.0, make_days) | every(3600.0, drop_days)

@@ -10,7 +10,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import path
+from django.urls import path, reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
@@ -24,6 +24,7 @@ from investigations.lib.ids import show
 from investigations.probes import selectors as probes
 from investigations.probes import services as probe_verbs
 from investigations.web.actors import actor, id_in_address
+from investigations.web.undo import undone
 
 
 @login_required
@@ -98,11 +99,27 @@ def disarm(request: HttpRequest, environment: str) -> HttpResponse:
         raise Invalid(
             "reason_required", "Disarming everything needs a reason.", fix="Say why in a few words."
         )
-    count = probe_verbs.disarm_all(
+    done = probe_verbs.disarm_all(
         by=by, environment=accounts.environment_named(by, environment), reason=reason
     )
-    messages.success(request, f"{count} probe{'' if count == 1 else 's'} disarmed in {environment}.")
+    undo = reverse("fleet_restore", args=[environment, show("act", done.act)]) if done.probes else ""
+    messages.success(request, f"{_probes(done.probes)} disarmed in {environment}.", extra_tags=undo)
     return redirect("fleet")
+
+
+@login_required
+@require_POST
+def restore(request: HttpRequest, environment: str, act: str) -> HttpResponse:
+    """Take a disarming back: what it ended is armed again, where time and room are left."""
+    by = actor(request)
+    count = probe_verbs.restore_all(
+        by=by, environment=accounts.environment_named(by, environment), act=id_in_address("act", act)
+    )
+    return undone(request, f"{_probes(count)} armed again in {environment}.", reverse("fleet"))
+
+
+def _probes(count: int) -> str:
+    return f"{count} probe{'' if count == 1 else 's'}"
 
 
 @login_required
@@ -116,6 +133,7 @@ def instance(request: HttpRequest, instance_id: str) -> HttpResponse:
 urlpatterns = [
     path("fleet/", fleet, name="fleet"),
     path("fleet/disarm/<slug:environment>/", disarm, name="fleet_disarm"),
+    path("fleet/restore/<slug:environment>/<str:act>/", restore, name="fleet_restore"),
     path("fleet/<str:service_id>/", service, name="service"),
     path("instances/<str:instance_id>/", instance, name="instance"),
 ]

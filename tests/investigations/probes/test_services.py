@@ -15,12 +15,13 @@ from investigations.catalog import services as catalog
 from investigations.catalog.models import Instance, Service
 from investigations.lib.errors import Conflict, Forbidden, Invalid, Limited, NotFound, Problem
 from investigations.lib.ids import show
-from investigations.probes import services
+from investigations.probes import ending, room, selectors, services
 from investigations.probes.models import Probe, ProbeState
 from investigations.probes.services import ProbeSpec
 from investigations.sessions import services as sessions
 from investigations.sessions.models import InvestigationSession, TimelineEntry
-from tests.investigations.probes.conftest import AFTER, FILE, WRITE, line_with
+from sightline import wire
+from tests.investigations.probes.conftest import AFTER, FILE, TEXT, WRITE, line_with
 
 
 def last_entry(session: InvestigationSession) -> TimelineEntry:
@@ -221,7 +222,7 @@ class TestPlaceProbe:
         spec: Callable[..., ProbeSpec],
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        monkeypatch.setattr(services, "MOST_IN_SESSION", 1)
+        monkeypatch.setattr(room, "MOST_IN_SESSION", 1)
         first = services.place_probe(by=responder, session=session, spec=spec())
         with pytest.raises(Limited) as caught:
             services.place_probe(by=responder, session=session, spec=spec())
@@ -283,7 +284,9 @@ class TestDisarmAll:
         place(), place()
         before = revision(service)
 
-        assert services.disarm_all(by=responder, environment=session.environment, reason="p99 rises") == 2
+        assert (
+            services.disarm_all(by=responder, environment=session.environment, reason="p99 rises").probes == 2
+        )
 
         assert set(Probe.objects.values_list("state", "state_reason")) == {
             ("removed", "Disarmed by rita: p99 rises")
@@ -297,7 +300,7 @@ class TestDisarmAll:
     ) -> None:
         other = make_person("olga", "responder", elsewhere)
 
-        assert services.disarm_all(by=other, environment=elsewhere, reason="test") == 0
+        assert services.disarm_all(by=other, environment=elsewhere, reason="test").probes == 0
         assert Probe.objects.get(pk=probe.pk).state == ProbeState.ACTIVE
 
     def test_wants_a_reason(self, responder: Actor, environment: Environment) -> None:
@@ -310,6 +313,169 @@ class TestDisarmAll:
     ) -> None:
         with pytest.raises(error):
             services.disarm_all(by=request.getfixturevalue(who), environment=environment, reason="x")
+
+
+class TestTakingBack:
+    def test_a_removal_arms_the_probe_again(
+        self, responder: Actor, probe: Probe, session: InvestigationSession, service: Service
+    ) -> None:
+        services.remove_probe(by=responder, probe=probe)
+        before = revision(service)
+
+        again = services.restore_probe(by=responder, probe=probe)
+
+        assert (again.state, again.state_reason, again.ended_at) == (ProbeState.ACTIVE, "", None)
+        assert revision(service) == before + 1
+        assert last_entry(session).sentence == f"Took the removal of P1 at {FILE}:{AFTER} back."
+
+    def test_of_what_was_not_removed_changes_nothing(
+        self, responder: Actor, probe: Probe, session: InvestigationSession
+    ) -> None:
+        assert services.restore_probe(by=responder, probe=probe).state == ProbeState.ACTIVE
+        assert not session.timeline.filter(kind="probe_restored").exists()
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"state": "expired"},
+            {"ended_at": timezone.now() - ending.UNDO_WITHIN},
+            {"expires_at": timezone.now() - timedelta(seconds=1)},
+        ],
+        ids=lambda change: next(iter(change)),
+    )
+    def test_is_possible_only_of_a_removal_for_a_while_and_while_time_is_left(
+        self, responder: Actor, probe: Probe, change: dict[str, Any]
+    ) -> None:
+        services.remove_probe(by=responder, probe=probe)
+        Probe.objects.filter(pk=probe.pk).update(**change)
+
+        with pytest.raises(Conflict) as refused:
+            services.restore_probe(by=responder, probe=probe)
+        assert refused.value.slug == "not_undoable"
+
+    def test_not_when_its_room_was_taken(
+        self, responder: Actor, place: Callable[..., Probe], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(room, "MOST_IN_SESSION", 1)
+        first = services.remove_probe(by=responder, probe=place())
+        place()
+
+        with pytest.raises(Limited):
+            services.restore_probe(by=responder, probe=first)
+
+    def test_the_switch_arms_what_it_disarmed_and_nothing_else(
+        self, responder: Actor, place: Callable[..., Probe], session: InvestigationSession, service: Service
+    ) -> None:
+        services.remove_probe(by=responder, probe=place())
+        place(), place()
+        done = services.disarm_all(by=responder, environment=session.environment, reason="p99 rises")
+        before = revision(service)
+
+        again = services.restore_all(by=responder, environment=session.environment, act=done.act)
+
+        assert (done.probes, again) == (2, 2)
+        states = session.probes.order_by("number").values_list("state", flat=True)
+        assert list(states) == ["removed", "active", "active"]
+        assert revision(service) == before + 1
+        assert last_entry(session).sentence == "Took the disarming of P2, P3 back."
+        assert services.restore_all(by=responder, environment=session.environment, act=done.act) == 0
+
+    def test_the_switch_leaves_out_those_without_room(
+        self,
+        responder: Actor,
+        place: Callable[..., Probe],
+        session: InvestigationSession,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        place(), place()
+        done = services.disarm_all(by=responder, environment=session.environment, reason="p99 rises")
+        monkeypatch.setattr(room, "MOST_IN_SESSION", 1)
+
+        assert services.restore_all(by=responder, environment=session.environment, act=done.act) == 1
+
+    @pytest.mark.parametrize(("who", "error"), [("viewer", Forbidden), ("stranger", NotFound)])
+    def test_is_a_responders(
+        self, request: pytest.FixtureRequest, probe: Probe, who: str, error: type[Problem]
+    ) -> None:
+        someone = request.getfixturevalue(who)
+        with pytest.raises(error):
+            services.restore_probe(by=someone, probe=probe)
+        with pytest.raises(error):
+            services.restore_all(by=someone, environment=probe.environment, act=probe.id)
+
+
+FROM_PAYLOAD = "trades.trade_request:TradeRequest.from_payload"
+
+
+class TestPlacesOfKinds:
+    def test_a_line_stands_for_the_call_it_is_in(self, place: Callable[..., Probe]) -> None:
+        probe = place(kind="function", file=FILE, line=line_with("def from_payload"))
+
+        assert probe.place == f"{FILE}:{line_with('def from_payload')}"
+        assert probe.location["source_hash"] == "a" * 64
+
+    def test_a_line_outside_any_function_is_answered_with_functions(
+        self, viewer: Actor, session: InvestigationSession, spec: Callable[..., ProbeSpec]
+    ) -> None:
+        wish = spec(kind="path", file=FILE, line=line_with("log = "))
+
+        (problem,) = services.check_probe(by=viewer, session=session, spec=wish).problems
+
+        assert problem.slug == "line_outside_function"
+        assert problem.alternatives == {"functions": [FROM_PAYLOAD]}
+
+    def test_a_duration_runs_to_a_line_of_the_same_function(self, place: Callable[..., Probe]) -> None:
+        probe = place(kind="duration", until=line_with("return request"), options={"slower_than_ms": 5})
+
+        assert (probe.until, probe.options) == (line_with("return request"), {"slower_than_ms": 5})
+
+    def test_a_duration_that_leaves_its_function_is_refused(
+        self, viewer: Actor, session: InvestigationSession, spec: Callable[..., ProbeSpec]
+    ) -> None:
+        wish = spec(kind="duration", until=len(TEXT.splitlines()))
+
+        (problem,) = services.check_probe(by=viewer, session=session, spec=wish).problems
+
+        assert (problem.slug, problem.where) == ("until_not_reachable", "until")
+        assert line_with("return request") in problem.alternatives["nearest"]
+
+    def test_an_assignment_watches_an_attribute_of_a_known_class(self, place: Callable[..., Probe]) -> None:
+        name = "trades.trade_request:TradeRequest.high_value"
+        probe = place(kind="assignment", attribute=name)
+
+        assert (probe.place, probe.location["attribute"]) == (name, name)
+
+    def test_a_misspelt_class_is_answered_with_those_there_are(
+        self, viewer: Actor, session: InvestigationSession, spec: Callable[..., ProbeSpec]
+    ) -> None:
+        wish = spec(kind="assignment", attribute="trades.trade_request:TradRequest.high_value")
+
+        (problem,) = services.check_probe(by=viewer, session=session, spec=wish).problems
+
+        assert problem.slug == "class_unknown"
+        assert problem.alternatives == {"classes": ["trades.trade_request:TradeRequest"]}
+
+    def test_calls_out_need_no_place(self, place: Callable[..., Probe]) -> None:
+        probe = place(kind="dependency", file="", line=0)
+
+        assert (probe.place, probe.location) == ("any call out", {})
+
+    def test_every_field_of_a_kind_reaches_the_sensors(
+        self, place: Callable[..., Probe], instance: Instance
+    ) -> None:
+        place(kind="duration", until=line_with("return request"), options={"slower_than_ms": 5})
+        place(kind="expectation", value="amount > 0")
+        place(kind="logpoint", template="paid", options={"level": "error", "pipe": True})
+
+        lasting, expected, logged = selectors.desired_probes(instance)[1]
+
+        assert lasting.until == wire.Location(
+            file=FILE, line=line_with("return request"), source_hash="a" * 64
+        )
+        assert lasting.options == {"slower_than_ms": 5}
+        assert expected.value is not None
+        assert expected.value.text == "amount > 0"
+        assert (logged.level, logged.pipe, logged.options) == ("error", True, {})
 
 
 def test_the_line_of_a_write_can_hold_a_probe(place: Callable[..., Probe]) -> None:
