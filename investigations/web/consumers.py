@@ -144,11 +144,11 @@ class SessionConsumer(LiveConsumer):
             )
             context = session_page.hypotheses(by, session) | {"session": session}
             found.append(render_to_string("sessions/hypotheses.html", context))
-        if whole or changed & {"timeline", "probes", "deliveries", "captures"}:
+        if whole or changed & {"timeline", "probes", "deliveries"}:
             slips = session_page.slips(list(probes.probes_of(by, session).prefetch_related("deliveries")))
             found.append(render_to_string("sessions/probes.html", {"probes": slips}))
             found += [render_to_string("components/probe_slip.html", {"probe": slip}) for slip in slips]
-        return [out_of_band(html) for html in found]
+        return [self.unsent(html) for html in found]
 
 
 def _row(row: dict[str, Any]) -> str:

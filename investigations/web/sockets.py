@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -26,6 +27,7 @@ T = TypeVar("T")
 
 SIGNED_OUT, NOT_ALLOWED, GONE = 4401, 4403, 4404
 PAINT_EVERY_S = 0.25
+"""From one look's beginning to the next; a look that takes more than half of it is followed by as long a rest."""
 LOOK_EVERY_S = 15.0
 """Without any hint: hints are delivered at most once, and a permission may have been taken away."""
 LONGEST_MESSAGE = 4096
@@ -41,6 +43,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
         self._changed: set[str] = set()
         self._whole = False
         self._wake = asyncio.Event()
+        self._sent: dict[str, int] = {}
         self._work: asyncio.Task[None] | None = None
         await self.accept()
         if not self.scope["user"].is_authenticated:
@@ -61,6 +64,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
             self.cursors = {name: at for name, at in message["resume"].items() if isinstance(at, int)}
             self.paused, self.hidden = bool(message.get("paused")), bool(message.get("hidden"))
             self.resumed()
+            self._sent = {}
             self._whole = True
             self._wake.set()
         await self.send(text_data=ALIVE)
@@ -77,6 +81,16 @@ class LiveConsumer(AsyncWebsocketConsumer):
 
     def resumed(self) -> None:
         """The client told its cursors anew: forget what was sent before."""
+
+    # -- what a page may use ------------------------------------------------------------------------------------------
+
+    def unsent(self, html: str) -> str:
+        """An element to swap in by its id, or nothing when the page has this very one already."""
+        name, mark = html.partition(' id="')[2].partition('"')[0], hash(html)
+        if self._sent.get(name) == mark:
+            return ""
+        self._sent[name] = mark
+        return out_of_band(html)
 
     # -- the loop -----------------------------------------------------------------------------------------------------
 
@@ -109,11 +123,13 @@ class LiveConsumer(AsyncWebsocketConsumer):
             self._wake.clear()
             if self.hidden:
                 continue
+            began = time.monotonic()
             changed, whole = self._changed, self._whole
             self._changed, self._whole = set(), False
             for frame in await self._on_thread(lambda by: self.paint(by, changed, whole)):  # noqa: B023 (awaited here)
                 await self.send(text_data=frame)
-            await asyncio.sleep(PAINT_EVERY_S)
+            took = time.monotonic() - began
+            await asyncio.sleep(max(PAINT_EVERY_S - took, took))
 
     async def _on_thread(self, work: Callable[[Actor], T]) -> T:
         return await database_sync_to_async(self._as_person)(work)

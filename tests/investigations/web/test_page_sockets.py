@@ -167,6 +167,19 @@ async def test_steps_and_hypotheses_follow_the_timeline(
         assert "It is a str" in await page.frame('id="hypotheses"')
 
 
+async def test_an_element_the_page_has_is_not_sent_again(
+    path: str, viewer: Actor, responder: Actor, session: InvestigationSession
+) -> None:
+    propose = database_sync_to_async(evidence.propose_hypothesis)
+    async with opened(path, viewer.user) as page:
+        await page.resume(timeline=session.timeline_cursor)
+        await page.frame('id="probes"')
+        assert await page.silence()
+        await propose(by=responder, session=session, statement="It is a str")
+        assert "It is a str" in await page.frame('id="hypotheses"')
+        assert await page.silence()  # the probes are looked at after every step, and are as they were
+
+
 async def closed_with(page: Page) -> int:
     async with asyncio.timeout(WITHIN_S):
         while (message := await page.line.receive_output(timeout=WITHIN_S))["type"] != "websocket.close":
