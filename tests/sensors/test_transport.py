@@ -65,6 +65,9 @@ class Host:
         self._maybe_fail("heartbeat")
         return wire.Heartbeat(at=time.time_ns(), mono=0)
 
+    def take_functions(self) -> wire.Functions | None:
+        return None
+
     def take_statuses(self) -> list[wire.ProbeStatus]:
         self._maybe_fail("take_statuses")
         taken, self.statuses = self.statuses, []

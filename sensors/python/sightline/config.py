@@ -24,6 +24,7 @@ SETTINGS = {
     "tags": "more to find it by, as region=eu,tier=web",
     "tenant": "the request header that names the tenant, as X-Tenant; then conditions may use @tenant",
     "roots": f"folders of the service's own source, joined by {os.pathsep!r}; else the working directory",
+    "functions": "modules whose functions are counted and timed all the time, as shop.*,billing.*",
     "budget": "the most the sensor may use of one core, as 0.02",
     "file": "write captures to this file instead of a gateway",
     "probes": "arm the probes of this JSON file, when there is no gateway",
@@ -38,6 +39,7 @@ _ELSEWHERE = {
     "commit": ("GIT_COMMIT", "SOURCE_COMMIT", "HEROKU_SLUG_COMMIT", "DD_GIT_COMMIT_SHA"),
 }
 _HEADER = re.compile(r"[A-Za-z0-9_-]{1,100}")
+_PATTERN = re.compile(r"[\w.*?\[\]-]{1,200}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,99}")
 
 
@@ -54,6 +56,7 @@ class SensorConfig:
     tags: dict[str, str] = field(default_factory=dict)
     tenant: str = ""
     roots: tuple[str, ...] = ()
+    functions: tuple[str, ...] = ()
     budget: float = DEFAULT_SHARE
     file: str = ""
     probes: str = ""
@@ -74,6 +77,7 @@ class SensorConfig:
             tags=_tags(said["tags"] or {}),
             tenant=_header(str(said["tenant"] or "")),
             roots=_roots(said["roots"] or [os.getcwd()]),
+            functions=_patterns(said["functions"] or ()),
             budget=_budget(said["budget"]),
             file=str(said["file"] or ""),
             probes=str(said["probes"] or ""),
@@ -147,6 +151,19 @@ def _tags(given: Mapping[str, str] | str) -> dict[str, str]:
 def _roots(given: str | Iterable[str]) -> tuple[str, ...]:
     folders = given.split(os.pathsep) if isinstance(given, str) else list(given)
     return tuple(os.path.realpath(folder) for folder in folders if folder)
+
+
+def _patterns(given: Iterable[str] | str) -> tuple[str, ...]:
+    """Globs of module names."""
+    patterns = tuple(
+        text.strip() for text in (given.split(",") if isinstance(given, str) else given) if text.strip()
+    )
+    for pattern in patterns:
+        if not _PATTERN.fullmatch(pattern):
+            raise ConfigError(
+                "functions_unclear", f"The function record takes modules, as shop.*, not {pattern!r}."
+            )
+    return patterns
 
 
 def _budget(given: Any) -> float:

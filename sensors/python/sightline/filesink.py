@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
 from . import wire
 from .outbox import Outbox
-from .transport import Host, Pump
+from .transport import FUNCTIONS_EVERY_S, Host, Pump
 
 LONGEST_SLEEP_S = 60.0
 BODIES_A_WRITE = 1024 * 1024
@@ -18,7 +19,8 @@ BODIES_A_WRITE = 1024 * 1024
 class FileSink(Pump):
     """The sensor's thread without a gateway. ``max_bytes`` bounds the file; what comes later is counted as dropped.
 
-    A line is ``{"capture": …}``, ``{"outcome": …}`` or ``{"status": …}`` with the fields of `sightline.wire`.
+    A line is ``{"capture": …}``, ``{"outcome": …}``, ``{"status": …}`` or ``{"functions": …}`` with the fields of
+    `sightline.wire`.
     """
 
     def __init__(self, host: Host, outbox: Outbox, *, path: Path, max_bytes: int = 256 * 1024 * 1024) -> None:
@@ -26,6 +28,7 @@ class FileSink(Pump):
         self._path = path
         self._max_bytes = max_bytes
         self._encoder = msgspec.json.Encoder()
+        self._next_functions = 0.0
 
     def _run(self) -> None:
         while self._may_go_on():
@@ -34,6 +37,7 @@ class FileSink(Pump):
             self._write_captures()
             self._write_outcomes()
             self._ask(self._write_statuses)
+            self._ask(self._write_functions)
             if not self._stopping:
                 self._sleep(None, time.monotonic() + LONGEST_SLEEP_S)
 
@@ -49,9 +53,13 @@ class FileSink(Pump):
     def _write_statuses(self) -> None:
         self._append("status", self._host.take_statuses())
 
-    def _append(
-        self, kind: str, things: list[wire.Capture] | list[wire.Outcome] | list[wire.ProbeStatus]
-    ) -> None:
+    def _write_functions(self) -> None:
+        if self._stopping or time.monotonic() >= self._next_functions:
+            self._next_functions = time.monotonic() + FUNCTIONS_EVERY_S
+            told = self._host.take_functions()
+            self._append("functions", [told] if told is not None else [])
+
+    def _append(self, kind: str, things: Sequence[msgspec.Struct]) -> None:
         """Write lines, or count why they were lost: a full disk is no matter of the application's."""
         if not things:
             return

@@ -245,6 +245,10 @@ class Protocol:
         if statuses:
             self._send_split(list(statuses), lambda some: wire.ProbeStatuses(revision, some))
 
+    def send_functions(self, told: wire.Functions) -> None:
+        """Send what the function record holds."""
+        self._send_split(told.functions, lambda some: msgspec.structs.replace(told, functions=some))
+
     def answer(self, request: wire.Request, body: wire.AnswerBody) -> None:
         """Answer a request, in parts."""
         data = wire.encode(body)

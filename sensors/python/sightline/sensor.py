@@ -17,6 +17,7 @@ import msgspec
 from . import __version__, context, engines, foreign, native, neighbours, outbox, wire
 from .config import SensorConfig
 from .errors import ConfigError
+from .functions import FunctionRecord
 from .hits import Record, Room
 from .ids import uuid7
 from .limits import Breaker, Budget
@@ -75,6 +76,7 @@ class Sensor:
         self.breaker = Breaker(self.budget)
         self.room = Room(self.outbox, self.budget, Redactor(), guarded=self.engine.name == "rewriting")
         self.registry = Registry(self.engine, self.room, self.breaker)
+        self.functions = FunctionRecord(self.config.functions, self.engine, self.budget)
         self.sources = Sources(self.config.roots, self.engine.original)
         self._terms: tuple[wire.RedactionRules, bytes] | None = None
         self._thread_time = 0
@@ -93,6 +95,8 @@ class Sensor:
 
     def stop(self, within: float = FLUSH_AT_STOP_S) -> None:
         """Disarm, send what was captured within that many seconds, and end the thread."""
+        with self.registry.lock:
+            self.functions.close()
         self.registry.close()
         pump, self._pump = self._pump, None
         if pump is not None:
@@ -122,6 +126,7 @@ class Sensor:
         if self._fork_lock_held:
             self._count_from_nothing()
         else:  # the parent was in the middle of a change: begin with nothing armed
+            self.functions.close()
             self.engine.close()
             self._init_parts()
         self._fork_lock_held = False
@@ -133,6 +138,7 @@ class Sensor:
         self.budget.start_over()
         self.breaker = Breaker(self.budget)
         self.registry.start_over(self.breaker)
+        self.functions.start_over()
         self._thread_time = 0
         self._beat_at, self._beat_total = native.monotonic(), 0
 
@@ -198,6 +204,9 @@ class Sensor:
             memory_bytes=self.outbox.bytes_held,
         )
 
+    def take_functions(self) -> wire.Functions | None:
+        return self.functions.take()
+
     def take_statuses(self) -> list[wire.ProbeStatus]:
         return self.registry.take_statuses()
 
@@ -213,6 +222,8 @@ class Sensor:
         self.budget.spend(self.engine.idle_hits() * IDLE_HIT_NS)
         self.budget.refill(now)
         self.registry.tick(now)
+        with self.registry.lock:
+            self.functions.tick(now)
         self.breaker.check(now, self.registry.armed_hits())
         context.look_around()
         if now >= self._forget_at:

@@ -43,6 +43,7 @@ END_WITHIN_S = 1.0
 HEARTBEATS_MISSED = 3
 HANDSHAKE_WITHIN_S = 10.0
 OUTCOMES_A_BATCH = 1000
+FUNCTIONS_EVERY_S = 15.0
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 15.0
 PAUSE_AFTER_FINAL_S = 600.0
@@ -66,6 +67,9 @@ class Host(Interface):
 
     def heartbeat(self) -> wire.Heartbeat:
         """Counters, drops and cost, since the process started."""
+
+    def take_functions(self) -> wire.Functions | None:
+        """What the function record holds since last asked."""
 
     def take_statuses(self) -> list[wire.ProbeStatus]:
         """Probes whose status changed since last asked."""
@@ -221,6 +225,8 @@ class Transport(Pump):
         self._heartbeat_s = 5.0
         self._next_heartbeat = 0.0
         self._heard_at = 0.0
+        self._takes_functions = False
+        self._next_functions = 0.0
 
     def _run(self) -> None:
         while self._may_go_on():
@@ -282,6 +288,7 @@ class Transport(Pump):
         if protocol.state is State.READY:
             self._beat(protocol)
             self._tell_statuses(protocol)
+            self._tell_functions(protocol)
             self._deliver(protocol)
         elif time.monotonic() > self._heard_at + HANDSHAKE_WITHIN_S:
             raise ConnectionFailed("silent", "The gateway did not finish the handshake in time.")
@@ -298,6 +305,18 @@ class Transport(Pump):
 
     def _tell_statuses(self, protocol: Protocol) -> None:
         self._ask(lambda: protocol.send_statuses(self._revision, self._host.take_statuses()))
+
+    def _tell_functions(self, protocol: Protocol) -> None:
+        """Now and then, and once more before the end; unsent it is kept and added to."""
+        now = time.monotonic()
+        if self._takes_functions and (now >= self._next_functions or self._stopping):
+            self._next_functions = now + FUNCTIONS_EVERY_S
+            self._ask(lambda: self._send_functions(protocol))
+
+    def _send_functions(self, protocol: Protocol) -> None:
+        told = self._host.take_functions()
+        if told is not None:
+            protocol.send_functions(told)
 
     def _deliver(self, protocol: Protocol) -> None:
         """Batches are made only when one may go out, so they grow while the gateway is busy."""
@@ -345,6 +364,7 @@ class Transport(Pump):
         self.link = Link(True, sentence="connected")
         self._heartbeat_s = min(60.0, max(0.1, welcome.heartbeat_s))
         self._next_heartbeat = 0.0
+        self._takes_functions = "functions" in welcome.takes
         self._ask(lambda: self._host.on_welcome(welcome))
 
     def _acknowledged(self, ack: wire.Ack) -> None:

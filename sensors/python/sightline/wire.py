@@ -346,6 +346,37 @@ class Heartbeat(Struct, tag="heartbeat", omit_defaults=True):
     memory_bytes: int = 0
 
 
+class FunctionCounts(Struct, omit_defaults=True):
+    """What the function record knows of one function since it was last told."""
+
+    function: str
+    """``module:qualified.name``."""
+    file: str
+    line: int
+    calls: int
+    errors: int = 0
+    """Calls that an exception left; it may have been caught further out."""
+    exceptions: dict[str, int] = msgspec.field(default_factory=dict)
+    """Those by type."""
+    callers: dict[str, int] = msgspec.field(default_factory=dict)
+    """Calls by the nearest recorded function further out; an empty name where there is none."""
+    duration: dict[str, Any] = msgspec.field(default_factory=dict)
+    """A histogram in ms; see wire.md. Of calls that ended."""
+    observed: float = 1.0
+    """The share of the time for which calls were told at all: below 1, the counts are of a sample."""
+
+
+class Functions(Struct, tag="functions"):
+    """The function record of the time from ``began`` to ``ended`` (wall clock, ns); only what was called.
+
+    Sent to gateways whose `Welcome.takes` names it.
+    """
+
+    began: int
+    ended: int
+    functions: list[FunctionCounts]
+
+
 class Answer(Struct, tag="answer"):
     """Part ``part`` (from 0) of ``parts`` of the MessagePack answer to request ``id``."""
 
@@ -386,6 +417,8 @@ class Welcome(Struct, tag="welcome", omit_defaults=True):
     """Keys the hashes of withheld values, one per environment."""
     hash_key_id: str = ""
     redaction: RedactionRules = msgspec.field(default_factory=RedactionRules)
+    takes: list[str] = msgspec.field(default_factory=list)
+    """Types of messages beyond those of version 1 that this gateway wants: ``functions``."""
 
 
 class ProbeSet(Struct, tag="probe_set"):
@@ -440,7 +473,7 @@ class Refusal(Struct, tag="refusal", omit_defaults=True):
     retry_after_s: float = 0.0
 
 
-FromSensor = Hello | Proof | ProbeStatuses | Captures | Outcomes | Heartbeat | Answer
+FromSensor = Hello | Proof | ProbeStatuses | Captures | Outcomes | Heartbeat | Functions | Answer
 FromGateway = Challenge | Welcome | ProbeSet | Ack | HeartbeatAck | Request | Refusal
 
 

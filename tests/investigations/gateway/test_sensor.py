@@ -54,6 +54,9 @@ class Host:
     def heartbeat(self) -> wire.Heartbeat:
         return wire.Heartbeat(at=time.time_ns(), mono=0, queued=7)
 
+    def take_functions(self) -> wire.Functions | None:
+        return None
+
     def take_statuses(self) -> list[wire.ProbeStatus]:
         taken, self.statuses = self.statuses, []
         return taken
