@@ -14,6 +14,8 @@ LOCKS = {
     "app": ["pyproject.toml", "--group", "build"],
     "example": ["--group", "example"],
     "sensor": ["--group", "sensor"],
+    "explore": ["--group", "explore"],
+    "peers": ["--group", "peers"],
 }
 OPTIONS = [
     "--universal",
