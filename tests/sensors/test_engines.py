@@ -259,7 +259,7 @@ class TestWhatTheApplicationSees:
         def handler(number: int, frame: object) -> None:
             raise TimeoutError("the application's own")
 
-        def interrupted() -> None:
+        def interrupted(frame: object) -> None:
             signal.raise_signal(signal.SIGUSR1)
 
         previous = signal.signal(signal.SIGUSR1, handler)
@@ -315,7 +315,7 @@ if not MONITORING:
     class TestRewriting:
         @pytest.fixture
         def injected(self) -> Callable[..., Any]:
-            from sightline.engines.rewriting import inject
+            from sightline.engines.injection import inject
 
             return inject
 

@@ -7,7 +7,7 @@ import logging
 import time
 from typing import Any
 
-from sightline import context, hits, testing, wire
+from sightline import context, hits, snapshots, testing, wire
 from tests.observed import shop
 from tests.observed.shop import Order
 
@@ -195,20 +195,20 @@ class TestHowHitsEnd:
 
     def test_sensor_error(self, gateway, line_of, monkeypatch):
         probe = place(gateway, line_of, "check", "snapshot")
-        monkeypatch.setattr(hits.snapshots, "copy_frames", None)
+        monkeypatch.setattr(snapshots, "copy_frames", None)
         assert shop.check(Order(5, "ada"), 10) is True
         assert gateway.endings(probe) == {"sensor_error": 1}
 
     def test_a_finaliser_that_reaches_a_probed_line_while_a_hit_is_kept(self, gateway, line_of, monkeypatch):
         place(gateway, line_of, "check", "snapshot")
         inner = place(gateway, line_of, "finalise", "snapshot")
-        copy = hits.snapshots.copy_frames
+        copy = snapshots.copy_frames
 
         def copying(*arguments: Any, **named: Any) -> Any:
             shop.Finalised()  # dies at once
             return copy(*arguments, **named)
 
-        monkeypatch.setattr(hits.snapshots, "copy_frames", copying)
+        monkeypatch.setattr(snapshots, "copy_frames", copying)
         shop.check(Order(5, "ada"), 10)
         assert gateway.endings(inner) in ({}, {"re_entrant": 1})  # sys.monitoring does not even tell of it
 

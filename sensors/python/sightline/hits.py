@@ -1,4 +1,4 @@
-"""One hit, gate by gate, in the application's thread; and the writing of what it kept, on the sensor's.
+"""One hit, gate by gate, in the application's thread; what a kind keeps of it and writes of that is said in `kinds`.
 
     armed → re-entrancy → evaluation budget → condition → capture limiter → copy within its deadline → ring
 
@@ -9,31 +9,32 @@ the reading and the writing of ``tally.x += 1``.
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Callable, Mapping
 from types import CodeType, FrameType
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
-from . import context, expressions, messages, native, snapshots, wire
+from . import context, expressions, native, wire
 from .engines.base import Fire, Names
-from .errors import BudgetExceeded, ExpressionError, SightlineError
+from .errors import BudgetExceeded, ExpressionError
+from .expressions import Compiled
 from .ids import uuid7
 from .limits import Budget, Rate
 from .outbox import Outbox
-from .readers import LEAF_IDS
 from .redaction import Redactor
+
+if TYPE_CHECKING:
+    from .kinds.base import Kind
 
 ENDINGS: tuple[str, ...] = get_args(wire.HitEnding)
 
-LIMITED_EVERY, EVALUATED_EVERY, LOGGED_EVERY = 64, 64, 32
+LIMITED_EVERY, EVALUATED_EVERY = 64, 64
 """One hit in so many is booked for all of them: reading the thread's clock costs as much as a whole cheap hit."""
 DISPATCH_NS = 250
 """What the interpreter and the engine spend on a hit before its gates are reached."""
 LIMITED_NS = 400
 """What a hit costs that ends at the limiter, or a count."""
 
-_log = logging.getLogger("sightline.probe")
 _getframe = sys._getframe
 _get_ident = native.get_ident
 _monotonic = native.monotonic
@@ -84,19 +85,16 @@ class Tally:
 
 
 class ProbeHits:
-    """The hits of one armed probe in this process. Implements `engines.base.Watcher` and `limits.Costly`."""
+    """The hits of one armed probe in this process: its expressions, counts and limits. Implements `limits.Costly`."""
 
-    def __init__(self, probe: wire.Probe, room: Room) -> None:
-        """Raises `ExpressionError` when the condition, the template or a watch cannot be compiled."""
+    def __init__(self, probe: wire.Probe, room: Room, make_kind: Callable[[ProbeHits], Kind]) -> None:
+        """Raises `ExpressionError` when an expression cannot be compiled, or the kind cannot be asked so."""
         self.probe = probe
         self.room = room
-        rule = room.redactor.name_rule
-        self.condition = expressions.compile(probe.condition, rule) if probe.condition else None
-        self.parts = [
-            part if isinstance(part, str) else expressions.compile(part, rule)
-            for part in probe.template or ()
-        ]
-        self.watches = [(watch, expressions.compile(watch.expression, rule)) for watch in probe.watches or ()]
+        self.condition = self.compile(probe.condition) if probe.condition else None
+        self.value = self.compile(probe.value) if probe.value else None
+        self.parts = [part if isinstance(part, str) else self.compile(part) for part in probe.template or ()]
+        self.watches = [(watch, self.compile(watch.expression)) for watch in probe.watches or ()]
         self.scope: Callable[[FrameType], Mapping[str, Any]] | None = None
         """What expressions see of a frame; None where its locals are all they use."""
         self.wants: frozenset[str] | None = None
@@ -105,8 +103,18 @@ class ProbeHits:
         self.last_error: ExpressionError | None = None
         self.tally = Tally()
         self.rate = Rate(probe.rate)
+        self.kind = make_kind(self)
         self.start_over()
-        self.fire: Fire = _KINDS[probe.kind](self)
+
+    def compile(self, expression: wire.Expression) -> Compiled:
+        """Raises `ExpressionError`."""
+        return expressions.compile(expression, self.room.redactor.name_rule)
+
+    def compiled(self) -> list[Compiled]:
+        """Every expression of the probe."""
+        single = [each for each in (self.condition, self.value) if each is not None]
+        parts = [part for part in self.parts if not isinstance(part, str)]
+        return [*single, *parts, *(expression for _, expression in self.watches)]
 
     def start_over(self) -> None:
         """Count from nothing: at first, and in a forked child, which is an instance of its own."""
@@ -114,21 +122,20 @@ class ProbeHits:
         self.tally.start_over()
         self.rate.start_over()
         self.since = native.time_ns()
-        self.left = probe.hit_limit if probe.hit_limit and probe.kind != "counter" else sys.maxsize
+        self.left = probe.hit_limit if probe.hit_limit and self.kind.captures else sys.maxsize
         self.cost_ns = 0
         self.resting_lines = 0
         self._unobserved = 0.0
         self._resting_since = 0.0
+        self.kind.start_over()
 
     def bind(self, codes: list[CodeType]) -> None:
         """Learn which names are local to the code objects the probe is to be armed on. Call it before arming."""
-        compiled = [self.condition, *self.parts, *(expression for _, expression in self.watches)]
-        names = {name for each in compiled if isinstance(each, expressions.Compiled) for name in each.names}
+        names = {name for each in self.compiled() for name in each.names} - expressions.SPECIAL_NAMES
         local = [{*code.co_varnames, *code.co_cellvars, *code.co_freevars} for code in codes]
         outside = sorted(name for name in names if not all(name in some for some in local))
         self.scope = _locals_and_globals(outside) if outside else None
         self.wants = None if outside else frozenset(names)
-        self.fire = _KINDS[self.probe.kind](self)
 
     @property
     def exhausted(self) -> bool:
@@ -174,7 +181,7 @@ class ProbeHits:
             endings=self.tally.endings(),
             unobserved_ms=round(unobserved * 1e3, 3),
             cost_us=round(self.cost_ns / 1e3, 3),
-            figures={"count": self.tally.captured} if self.probe.kind == "counter" else None,
+            figures=self.kind.figures(),
         )
 
     def write(self, record: Record) -> wire.Capture:
@@ -192,8 +199,28 @@ class ProbeHits:
             cost_us=round(cost / 1e3, 3),
         )
         context.fill(capture, here, self.room.redactor.mask)
-        _WRITERS[self.probe.kind](self, capture, payload)
+        self.kind.write(capture, payload)
         return capture
+
+
+class Listener:
+    """One probe's ear at one or more spots. Implements `engines.base.Watcher`."""
+
+    __slots__ = ("fire", "hits", "wants")
+
+    def __init__(self, hits: ProbeHits, fire: Fire, wants: frozenset[str] | None = None) -> None:
+        self.hits = hits
+        self.fire = fire
+        self.wants = wants
+
+    def rested(self) -> None:
+        self.hits.rested()
+
+    def woke(self) -> None:
+        self.hits.woke()
+
+    def failed(self) -> None:
+        self.hits.failed()
 
 
 def _locals_and_globals(outside: list[str]) -> Callable[[FrameType], Mapping[str, Any]]:
@@ -212,12 +239,12 @@ def _locals_and_globals(outside: list[str]) -> Callable[[FrameType], Mapping[str
 
 # ---------------------------------------------------------------- gates
 #
-# Everything below down to "writing" runs on lines that may be hit a million times a second. Names are bound outside the
-# functions, and one function does what several would do elsewhere, because a call costs as much as a gate.
+# Everything below runs on lines that may be hit a million times a second. Names are bound outside the functions, and
+# one function does what several would do elsewhere, because a call costs as much as a gate.
 
 
-def _counting(hits: ProbeHits) -> Fire:
-    """A counter: without a condition it is the count and nothing else."""
+def counting(hits: ProbeHits) -> Fire:
+    """A count: without a condition it is that and nothing else."""
     tally, busy = hits.tally, hits.room.busy
 
     def count(frame: FrameType, names: Names | None, now: float) -> bool:
@@ -226,23 +253,19 @@ def _counting(hits: ProbeHits) -> Fire:
 
     def fire(frame: FrameType | None = None, names: Names | None = None) -> bool:
         if _get_ident() in busy:
-            return _rare(tally, "re_entrant")
+            return rare(tally, "re_entrant")
         count = tally.captured = tally.captured + 1
         return not count % LIMITED_EVERY and hits.book(LIMITED_EVERY * LIMITED_NS)
 
-    return fire if hits.condition is None else _conditional(hits, hits.condition, count)
+    return fire if hits.condition is None else conditional(hits, hits.condition, count)
 
 
-def _recording(keep: Callable[[ProbeHits], Keep], booked_every: int) -> Callable[[ProbeHits], Fire]:
-    """A kind that keeps something of each hit that passes its gates."""
-
-    def build(hits: ProbeHits) -> Fire:
-        record = _recorder(hits, keep(hits), booked_every)
-        if hits.condition is None:
-            return _limiter_first(hits, record)
-        return _conditional(hits, hits.condition, _limited(hits, record))
-
-    return build
+def recording(hits: ProbeHits, keep: Keep, booked_every: int) -> Fire:
+    """All gates, and what `keep` makes of each hit that passes them, handed to the outbox."""
+    record = recorder(hits, keep, booked_every)
+    if hits.condition is None:
+        return _limiter_first(hits, record)
+    return conditional(hits, hits.condition, limited(hits, record))
 
 
 def _limiter_first(hits: ProbeHits, record: Then) -> Fire:
@@ -250,7 +273,7 @@ def _limiter_first(hits: ProbeHits, record: Then) -> Fire:
 
     def fire(frame: FrameType | None = None, names: Names | None = None) -> bool:
         if _get_ident() in busy:
-            return _rare(tally, "re_entrant")
+            return rare(tally, "re_entrant")
         now = _monotonic()
         if now < rate.until:
             count = tally.rate_limited = tally.rate_limited + 1
@@ -260,7 +283,7 @@ def _limiter_first(hits: ProbeHits, record: Then) -> Fire:
     return fire
 
 
-def _limited(hits: ProbeHits, record: Then) -> Then:
+def limited(hits: ProbeHits, record: Then) -> Then:
     tally, rate = hits.tally, hits.rate
 
     def limit(frame: FrameType, names: Names | None, now: float) -> bool:
@@ -272,7 +295,7 @@ def _limited(hits: ProbeHits, record: Then) -> Then:
     return limit
 
 
-def _conditional(hits: ProbeHits, condition: expressions.Compiled, then: Then) -> Fire:
+def conditional(hits: ProbeHits, condition: expressions.Compiled, then: Then) -> Fire:
     """The gates in front of a condition, the condition, and what follows when it holds."""
     tally, busy, budget = hits.tally, hits.room.busy, hits.room.budget
     evaluate, scope = condition.holds, hits.scope
@@ -281,9 +304,9 @@ def _conditional(hits: ProbeHits, condition: expressions.Compiled, then: Then) -
     def fire(frame: FrameType | None = None, names: Names | None = None) -> bool:
         nonlocal untimed
         if _get_ident() in busy:
-            return _rare(tally, "re_entrant")
+            return rare(tally, "re_entrant")
         if budget.balance < 0:
-            _rare(tally, "evaluation_budget")
+            rare(tally, "evaluation_budget")
             return True
         if frame is None:
             frame = _getframe(2)
@@ -295,10 +318,10 @@ def _conditional(hits: ProbeHits, condition: expressions.Compiled, then: Then) -
             if evaluate(names if names is not None else scope(frame) if scope else frame.f_locals):
                 return then(frame, names, _monotonic())
         except BudgetExceeded:
-            return _rare(tally, "evaluation_budget")
+            return rare(tally, "evaluation_budget")
         except ExpressionError as error:
             hits.last_error = error
-            return _rare(tally, "condition_error")
+            return rare(tally, "condition_error")
         tally.condition_false += 1
         return False
 
@@ -313,7 +336,7 @@ def _timed(hits: ProbeHits, fire: Fire, frame: FrameType, names: Names | None) -
     return hits.book(EVALUATED_EVERY * (max(0, spent) + DISPATCH_NS)) or off
 
 
-def _rare(tally: Tally, ending: str) -> bool:
+def rare(tally: Tally, ending: str) -> bool:
     setattr(tally, ending, getattr(tally, ending) + 1)
     tally.rare += 1
     return False
@@ -322,7 +345,7 @@ def _rare(tally: Tally, ending: str) -> bool:
 # ---------------------------------------------------------------- keeping
 
 
-def _recorder(hits: ProbeHits, keep: Keep, booked_every: int) -> Then:
+def recorder(hits: ProbeHits, keep: Keep, booked_every: int) -> Then:
     """Keeps a hit whose gates are passed, unless the process's budget or the probe's hit limit is used up."""
     room, tally, rate, budget = hits.room, hits.tally, hits.rate, hits.room.budget
     busy, guarded = room.busy, room.guarded
@@ -330,11 +353,11 @@ def _recorder(hits: ProbeHits, keep: Keep, booked_every: int) -> Then:
 
     def record(frame: FrameType, names: Names | None, now: float) -> bool:
         if budget.balance < 0:
-            _rare(tally, "over_budget")
+            rare(tally, "over_budget")
             return True
         left = hits.left = hits.left - 1
         if left < 0:
-            _rare(tally, "hit_limit")
+            rare(tally, "hit_limit")
             return True
         number = tally.captured + tally.condition_false + tally.rate_limited + tally.rare + 1
         began = 0 if number % booked_every else _thread_time_ns()
@@ -353,132 +376,7 @@ def _recorder(hits: ProbeHits, keep: Keep, booked_every: int) -> Then:
         if room.outbox.offer((hits, number, now, here, payload, cost)):
             tally.captured += 1
         else:
-            _rare(tally, "queue_full")
+            rare(tally, "queue_full")
         return left == 0 or (cost > 0 and hits.book(cost * booked_every))
 
     return record
-
-
-def _values(hits: ProbeHits) -> Keep:
-    """Keeps the values of the template's expressions."""
-    scope, limits = hits.scope, hits.probe.limits
-    compiled = [part for part in hits.parts if not isinstance(part, str)]
-    evaluates = [each.evaluate for each in compiled]
-
-    def keep(frame: FrameType, names: Names | None) -> list[Any]:
-        if names is None:
-            names = scope(frame) if scope else frame.f_locals
-        values = []
-        try:
-            for evaluate in evaluates:
-                value = evaluate(names)
-                if id(type(value)) not in LEAF_IDS:
-                    break
-                values.append(value)
-            else:
-                return values
-        except (ExpressionError, BudgetExceeded):
-            pass
-        return [_value(each, names, limits) for each in compiled]
-
-    return keep
-
-
-def _frames(hits: ProbeHits) -> Keep:
-    """Keeps the stack with its variables, the watches, and a message's values if there is one."""
-    limits, variables = hits.probe.limits, hits.probe.variables
-    deadline_s = limits.deadline_ms / 1e3
-    values = _values(hits)
-
-    def keep(frame: FrameType, names: Names | None) -> tuple[Any, list[Any], list[Any]]:
-        copied = snapshots.copy_frames(frame, limits, variables=variables, deadline=_monotonic() + deadline_s)
-        if not hits.watches:
-            return copied, [], values(frame, names) if hits.parts else []
-        if names is None:
-            names = hits.scope(frame) if hits.scope else frame.f_locals
-        watched = [_value(compiled, names, watch.limits or limits) for watch, compiled in hits.watches]
-        return copied, watched, values(frame, names) if hits.parts else []
-
-    return keep
-
-
-def _value(compiled: expressions.Compiled, names: Mapping[str, Any], limits: wire.Limits) -> Any:
-    """The value of an expression as it is now, or the error it is instead."""
-    try:
-        value = compiled.evaluate(names)
-    except (ExpressionError, BudgetExceeded) as error:
-        return error
-    if id(type(value)) in LEAF_IDS:
-        return value
-    return snapshots.copy_value(value, limits, deadline=_monotonic() + limits.deadline_ms / 1e3)
-
-
-# ---------------------------------------------------------------- writing
-
-
-def _write_message(hits: ProbeHits, capture: wire.Capture, values: list[Any]) -> None:
-    """The template's text, its values cut and redacted; what could not be read is said in its place."""
-    kept, cuts, texts = iter(values), set[str](), []
-    for part in hits.parts:
-        if isinstance(part, str):
-            texts.append(part)
-            continue
-        written, cut = _write_value(hits, part, next(kept))
-        cuts.update(cut)
-        asked = part.conversion or part.spec
-        formatted = expressions.lift_text(written, part.conversion, part.spec) if asked else None
-        texts.append(messages.text_of(written) if formatted is None else formatted)
-    message = hits.room.redactor.mask("".join(texts))
-    capture.message = message[: messages.LONGEST]
-    if len(message) > messages.LONGEST:
-        cuts.add("length")
-    capture.level = hits.probe.level
-    capture.cuts = sorted({*(capture.cuts or ()), *cuts}) or None
-    if hits.probe.pipe:
-        _pipe(hits.probe, capture.message)
-
-
-def _write_frames(hits: ProbeHits, capture: wire.Capture, payload: Any) -> None:
-    copied, watched, values = payload
-    capture.frames, capture.cuts = snapshots.write(copied, hits.room.redactor)
-    if watched:
-        capture.watches = {}
-        cuts = set(capture.cuts)
-        for (watch, compiled), kept in zip(hits.watches, watched, strict=True):
-            capture.watches[watch.name], cut = _write_value(hits, compiled, kept, watch.limits)
-            cuts.update(cut)
-        capture.cuts = sorted(cuts)
-    if hits.parts:
-        _write_message(hits, capture, values)
-
-
-def _write_value(
-    hits: ProbeHits, compiled: expressions.Compiled, kept: Any, limits: wire.Limits | None = None
-) -> tuple[wire.Value, list[str]]:
-    if isinstance(kept, SightlineError):
-        return wire.Value(type=f"error: {kept.slug}", cut="error", note=kept.sentence), ["error"]
-    return snapshots.write_value(
-        kept,
-        hits.room.redactor,
-        path=compiled.path,
-        rule=compiled.withheld,
-        limits=limits or hits.probe.limits,
-    )
-
-
-def _pipe(probe: wire.Probe, message: str) -> None:
-    """Hand the message to the application's logging. From here, not from its own thread: handlers are its code."""
-    _log.log(logging.getLevelNamesMapping().get(probe.level.upper(), logging.INFO), "%s", message)
-
-
-_KINDS: dict[str, Callable[[ProbeHits], Fire]] = {
-    "counter": _counting,
-    "logpoint": _recording(_values, LOGGED_EVERY),
-    "snapshot": _recording(_frames, 1),
-}
-"""How each kind answers a hit; a kind that is not here is refused when it is armed."""
-_WRITERS: dict[str, Callable[[ProbeHits, wire.Capture, Any], None]] = {
-    "logpoint": _write_message,
-    "snapshot": _write_frames,
-}
-KINDS = frozenset(_KINDS)

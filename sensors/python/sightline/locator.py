@@ -6,7 +6,7 @@ import hashlib
 import os
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import CodeType, ModuleType
 
 from . import heap, linetables, wire
@@ -48,6 +48,31 @@ class Locator:
         if location.function:
             return self._by_function(location.function)
         raise LocationError("location_incomplete", "Name a file with a line, or a function as `module:name`.")
+
+    def locate_function(self, location: wire.Location) -> Found:
+        """The code objects of a function: the one that is named, or the innermost that holds the line.
+
+        Raises as `locate` does.
+        """
+        if not location.file or location.line <= 0:
+            return self.locate(location)
+        found = self._by_line(location)
+        spots: dict[int, Spot] = {}
+        for spot in found.spots:
+            around = [*spot.lineage, spot.code]
+            while around and not _is_named_function(around[-1]):
+                around.pop()
+            if around:
+                code = around[-1]
+                functions = spot.functions if code is spot.code else ()
+                first = linetables.first_line_of(code)
+                spots.setdefault(id(code), Spot(code, first, tuple(around[:-1]), functions))
+        if not spots:
+            raise LocationError(
+                "not_in_a_function",
+                f"Line {location.line} of {os.path.basename(found.file)} is in no function. Choose a line inside one.",
+            )
+        return replace(found, spots=list(spots.values()))
 
     # By file and line
 
@@ -215,6 +240,14 @@ def _holding(body: CodeType | None, line: int) -> set[tuple[str, int]]:
     codes = heap.Codes()
     codes.add_code(body)
     return {_identity(spot.code) for spot in _spots_at(codes, line) if linetables.is_function(spot.code)}
+
+
+def _is_named_function(code: CodeType) -> bool:
+    """Whether ``code`` is what people call a function: no class body, and no comprehension inside a statement."""
+    return linetables.is_function(code) and code.co_name not in _COMPREHENSIONS
+
+
+_COMPREHENSIONS = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"})
 
 
 def _identity(code: CodeType) -> tuple[str, int]:

@@ -8,10 +8,11 @@ from types import ModuleType
 import msgspec
 
 from . import native, wire
-from .engines.base import CannotArm, Engine, Spot
+from .engines.base import CannotArm, Engine, Spot, Watching
 from .errors import ExpressionError, LocationError
-from .hits import KINDS, ProbeHits, Room
+from .hits import ProbeHits, Room
 from .imports import ImportWatch
+from .kinds import KINDS
 from .limits import Breaker
 from .locator import Found, Locator, NotImportedYet
 
@@ -29,7 +30,7 @@ class Entry:
         self.probe = probe
         self.expires_at = now + probe.valid_for
         self.hits: ProbeHits | None = None
-        self.spots: list[Spot] = []
+        self.watchings: list[Watching] = []
         self.status = wire.ProbeStatus(probe.id, "pending")
         self.told = False
 
@@ -169,9 +170,12 @@ class Registry:
                 raise CannotArm(
                     "unsupported_kind", f"This sensor does not know probes of the kind {probe.kind}."
                 )
-            hits = entry.hits or ProbeHits(probe, self._room)
-            found = self._locator.locate(probe.location)
-            self._arm_all(entry, hits, found)
+            hits = entry.hits or ProbeHits(probe, self._room, KINDS[probe.kind])
+            found = hits.kind.locate(self._locator)
+            watchings = hits.kind.watchings(found)
+            entry.hits = hits
+            self.engine.arm(watchings)
+            entry.watchings = watchings
         except NotImportedYet as waiting:
             entry.becomes("pending", "not_imported", f"{waiting} It is armed when that happens.")
         except LocationError as problem:
@@ -179,36 +183,24 @@ class Registry:
         except (CannotArm, ExpressionError) as problem:
             entry.becomes("rejected", problem.slug, problem.sentence)
         else:
-            self._tell_armed(entry, found)
+            self._tell_armed(entry, hits, found)
 
-    def _arm_all(self, entry: Entry, hits: ProbeHits, found: Found) -> None:
-        hits.bind([spot.code for spot in found.spots])
-        entry.hits = hits
-        for spot in found.spots:
-            try:
-                self.engine.arm(spot, hits)
-            except CannotArm:
-                self._disarm(entry)
-                raise
-            entry.spots.append(spot)
-
-    def _tell_armed(self, entry: Entry, found: Found) -> None:
+    def _tell_armed(self, entry: Entry, hits: ProbeHits, found: Found) -> None:
         wanted_hash = entry.probe.location.source_hash
         differs = bool(wanted_hash and found.source_hash and wanted_hash != found.source_hash)
-        said = [f"Armed on {_places(found)}."]
+        said = [f"Armed on {hits.kind.armed_on(found)}."]
         if differs:
             said.append("The file here is not the text in which this line was chosen.")
-        if self.engine.late:
-            said.append(self.engine.late)
+        said += [remark for remark in (self.engine.late, hits.kind.remark()) if remark]
         entry.becomes(
             "armed", "source_differs" if differs else "armed", " ".join(said), places=found.places()
         )
 
     def _disarm(self, entry: Entry) -> None:
         if entry.hits is not None:
-            for spot in entry.spots:
-                self.engine.disarm(spot, entry.hits)
-        entry.spots = []
+            self.engine.disarm(entry.watchings)
+            entry.hits.kind.disarmed()
+        entry.watchings = []
 
     def _remove(self, probe_id: str) -> None:
         entry = self._entries.pop(probe_id)
@@ -247,7 +239,7 @@ class Registry:
         for entry in self:
             if entry.status.state == "pending":
                 self._arm(entry)
-            elif entry.armed and any(self._was_replaced(spot) for spot in entry.spots):
+            elif entry.armed and any(self._was_replaced(spot) for spot, _ in entry.watchings):
                 self._follow(entry)
         self._mind_imports()
 
@@ -315,9 +307,3 @@ def _same(one: wire.Probe, other: wire.Probe) -> bool:
 def _clears(new: wire.Probe, old: wire.Probe) -> bool:
     """Whether a person said that a probe the breaker shed may run again, by a higher ``options["cleared"]``."""
     return int(new.options.get("cleared", 0)) > int(old.options.get("cleared", 0))
-
-
-def _places(found: Found) -> str:
-    names = [spot.code.co_qualname for spot in found.spots]
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return f"line {found.line} of {', '.join(names[:3])}{more}"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from types import CodeType
 
-from .base import CannotArm, Engine, Spot, Watcher
+from .base import CannotArm, Engine, Spot, Watcher, Watching
 
 TESTED = ((3, 11), (3, 12), (3, 13))
 
@@ -19,10 +20,13 @@ class NoEngine:
     def __init__(self, reason: str) -> None:
         self.reason = reason
 
-    def arm(self, spot: Spot, watcher: Watcher) -> None:
+    def arm(self, watchings: Sequence[Watching]) -> None:
         raise CannotArm("no_engine", self.reason)
 
-    def disarm(self, spot: Spot, watcher: Watcher) -> None:
+    def disarm(self, watchings: Sequence[Watching]) -> None:
+        """Nothing was armed."""
+
+    def switch(self, spot: Spot, watcher: Watcher, *, on: bool) -> None:
         """Nothing was armed."""
 
     def wake(self) -> None:
@@ -69,4 +73,4 @@ def _rewriting() -> Engine:
     return RewritingEngine()
 
 
-__all__ = ["CannotArm", "Engine", "NoEngine", "Spot", "Watcher", "choose"]
+__all__ = ["CannotArm", "Engine", "NoEngine", "Spot", "Watcher", "Watching", "choose"]

@@ -1,4 +1,4 @@
-"""The seam between a probe's hits and the means by which a line is watched."""
+"""The seam between a probe's hits and the means by which what code does is told."""
 
 from __future__ import annotations
 
@@ -6,27 +6,66 @@ import functools
 import signal
 import sys
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import CodeType, FrameType, FunctionType, MethodType
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, Literal, NamedTuple, Protocol
+
+Event = Literal[
+    "line",
+    "start",
+    "resume",
+    "return",
+    "yield",
+    "unwind",
+    "raise",
+    "reraise",
+    "handled",
+    "every_line",
+    "call",
+]
+"""What a code object can be watched for. What each event means is said in `EVENTS`."""
+EVENTS: Final[dict[Event, str]] = {
+    "line": "A line begins.",
+    "start": "A call begins; for generators and coroutines: their first step.",
+    "resume": "A generator or coroutine goes on, but not with an exception thrown into it.",
+    "return": "A call is about to return; told is the value.",
+    "yield": "A generator is about to yield; told is the value. Awaiting and `yield from` are not told.",
+    "unwind": "An exception leaves a call; told is the exception.",
+    "raise": "An exception came up in a call or came into it; told is the exception, perhaps more than once.",
+    "reraise": "A handler passes an exception on; told is the exception.",
+    "handled": "An exception reached a handler, a `finally` or `with` included; told is the exception.",
+    "every_line": "Any line begins, while `Engine.switch` has it on; told is the line.",
+    "call": "Something is about to be called; told is (callable, first argument or `MISSING`).",
+}
+PROCESS_WIDE: Final[frozenset[Event]] = frozenset({"unwind", "raise", "reraise", "handled"})
+"""Events that the monitoring engine sees of the whole process, and cannot switch off for one place."""
+MISSING: Final[object] = getattr(getattr(sys, "monitoring", None), "MISSING", object())
 
 Names = Mapping[str, Any]
 Fire = Callable[..., bool]
-"""``fire(frame=None, names=None)``, called at every hit; never blocks.
+"""``fire(frame=None, names=None)`` for `line`, `start` and `resume`, ``fire(told, frame=None)`` for other events.
 
-Without a frame it finds the one two calls up. ``names`` are the locals the watcher wants, where the engine has them at
-hand. True asks to switch the line off until `Engine.wake`."""
+Called at every hit; never blocks. Without a frame it finds the one two calls up. ``names`` are the locals the watcher
+wants, where the engine has them at hand. True asks to switch the place off until `Engine.wake`, for `every_line` until
+the next `Engine.switch`; it means nothing for `PROCESS_WIDE` events."""
 
 
 class Spot(NamedTuple):
-    """One line of one code object. Equal text in two files makes equal code objects: compare them by identity."""
+    """One event of one code object. Equal text in two files makes equal code objects: compare them by identity."""
 
     code: CodeType
     line: int
+    """The watched line; for events that have none, the first of the code object."""
     lineage: tuple[CodeType, ...] = ()
     """The code objects this one lies in, outermost first, where they are known."""
     functions: tuple[weakref.ref[FunctionType], ...] = ()
     """Functions seen to run this code."""
+    event: Event = "line"
+
+    @property
+    def key(self) -> int | Event:
+        """What tells this spot from others of its code object."""
+        return self.line if self.event == "line" else self.event
 
 
 class Watcher(Protocol):
@@ -37,13 +76,17 @@ class Watcher(Protocol):
     """The locals that are all it needs of most hits; None where it needs the frame anyway."""
 
     def rested(self) -> None:
-        """The line has been switched off: hits are not observed from now."""
+        """The place has been switched off: hits are not observed from now."""
 
     def woke(self) -> None:
-        """The line is on again."""
+        """The place is on again."""
 
     def failed(self) -> None:
         """The sensor itself failed during a hit; the application saw nothing of it."""
+
+
+Watching = tuple[Spot, Watcher]
+"""What an engine is asked to do: tell this watcher of this spot."""
 
 
 class CannotArm(Exception):
@@ -56,7 +99,7 @@ class CannotArm(Exception):
 
 
 class Engine(Protocol):
-    """Makes lines call their watchers. All methods but the calls themselves are used under the registry's lock."""
+    """Makes code call its watchers. All methods but `switch` and the calls are used under the registry's lock."""
 
     name: str
     reason: str
@@ -64,17 +107,20 @@ class Engine(Protocol):
     late: str
     """What a status must add about frames that are already running; empty where they are seen."""
 
-    def arm(self, spot: Spot, watcher: Watcher) -> None:
-        """Watch this spot too. Raises `CannotArm`."""
+    def arm(self, watchings: Sequence[Watching]) -> None:
+        """Watch these too, all or none. Raises `CannotArm`."""
 
-    def disarm(self, spot: Spot, watcher: Watcher) -> None:
-        """Forget it; the code is as it was when its last watcher leaves."""
+    def disarm(self, watchings: Sequence[Watching]) -> None:
+        """Forget them; code is as it was when its last watcher leaves. What is not armed is passed over."""
+
+    def switch(self, spot: Spot, watcher: Watcher, *, on: bool) -> None:
+        """Begin or end telling a watcher of `every_line`. May be called at a hit, in the application's thread."""
 
     def wake(self) -> None:
-        """Switch on every line that was switched off."""
+        """Switch on every place that was switched off."""
 
     def idle_hits(self) -> int:
-        """Calls made for lines that are switched off, since the last time asked: they cost too."""
+        """Calls made for places that are switched off, since the last time asked: they cost too."""
 
     def original(self, code: CodeType) -> CodeType:
         """The code object as the compiler made it, given one that this engine may have put in its place."""
@@ -86,23 +132,34 @@ class Engine(Protocol):
 class Site:
     """A spot with its watchers, and the one function the engine calls for all of them."""
 
-    __slots__ = ("fire", "resting", "spot", "watchers")
+    __slots__ = ("fire", "listening", "resting", "spot", "watchers")
 
     def __init__(self, spot: Spot) -> None:
         self.spot = spot
         self.watchers: list[Watcher] = []
+        self.listening: list[Watcher] = []
+        """Those that are told: all, but for `every_line` only those that are switched on."""
         self.resting = False
         self.fire: Fire = _nothing
 
     def add(self, watcher: Watcher) -> None:
         self.watchers.append(watcher)
+        if self.spot.event != "every_line":
+            self.listening.append(watcher)
         self._combine()
 
     def remove(self, watcher: Watcher) -> None:
         self.watchers = [other for other in self.watchers if other is not watcher]
+        self.switch(watcher, on=False)
+
+    def switch(self, watcher: Watcher, *, on: bool) -> None:
+        others = [other for other in self.listening if other is not watcher]
+        self.listening = [*others, watcher] if on and watcher in self.watchers else others
         self._combine()
 
     def rest(self) -> None:
+        if self.resting:
+            return
         self.resting = True
         for watcher in self.watchers:
             watcher.rested()
@@ -124,18 +181,21 @@ class Site:
         return frozenset().union(*known) if len(known) == len(wanted) else None
 
     def _combine(self) -> None:
-        if len(self.watchers) == 1:
-            self.fire = self.watchers[0].fire
-            return
-        self.fire = _all_of([watcher.fire for watcher in self.watchers]) if self.watchers else _nothing
+        fires = [watcher.fire for watcher in self.listening]
+        if len(fires) == 1:
+            self.fire = fires[0]
+        elif not fires:
+            self.fire = _nothing
+        else:
+            self.fire = all_of(fires) if self.spot.event in ("line", "start", "resume") else all_told(fires)
 
 
-def _nothing(frame: FrameType | None = None, names: Names | None = None) -> bool:
+def _nothing(*told: object) -> bool:
     return False
 
 
-def _all_of(fires: list[Fire]) -> Fire:
-    """One call for several watchers; the line is switched off only when none of them wants it."""
+def all_of(fires: list[Fire]) -> Fire:
+    """One call for several watchers; the place is switched off only when none of them wants it."""
     getframe = sys._getframe
 
     def fire(frame: FrameType | None = None, names: Names | None = None) -> bool:
@@ -143,6 +203,20 @@ def _all_of(fires: list[Fire]) -> Fire:
         off = True
         for each in fires:
             off = each(frame, names) and off
+        return off
+
+    return fire
+
+
+def all_told(fires: list[Fire]) -> Fire:
+    """The same for events that tell something."""
+    getframe = sys._getframe
+
+    def fire(told: object, frame: FrameType | None = None) -> bool:
+        frame = frame or getframe(2)
+        off = True
+        for each in fires:
+            off = each(told, frame) and off
         return off
 
     return fire

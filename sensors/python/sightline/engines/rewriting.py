@@ -1,4 +1,4 @@
-"""The engine of CPython 3.11: a call put into the bytecode at each place where a watched line begins.
+"""The engine of CPython 3.11: calls of hooks put into the bytecode at each place where a watched event happens.
 
 Every function that runs the code object is given the rewritten one, and so is the code object it lies in, so that
 closures made later carry it too. Calls already running keep the code they began with.
@@ -9,20 +9,26 @@ from __future__ import annotations
 import gc
 import sys
 import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from types import CodeType, FunctionType
 
-from bytecode import Bytecode, Instr, Label
-from bytecode.instr import TryBegin
-
-from sightline.engines.base import CannotArm, Names, Site, Spot, Watcher, is_the_applications
-
-Hook = Callable[..., None]
-"""Called with the wanted locals, or with nothing."""
+from sightline import linetables
+from sightline.engines.base import (
+    PROCESS_WIDE,
+    CannotArm,
+    Event,
+    Names,
+    Site,
+    Spot,
+    Watcher,
+    Watching,
+    is_the_applications,
+)
+from sightline.engines.injection import BARE, Hook, Switch, inject
 
 
 class RewritingEngine:
-    """Watches lines by rewriting the functions that hold them."""
+    """Watches code by rewriting the functions that run it."""
 
     name = "rewriting"
     late = "Calls that are already running see it from their next call."
@@ -36,37 +42,38 @@ class RewritingEngine:
         self._of: dict[int, Root] = {}
         """Every code object of a root's tree, original or rewritten, by identity."""
 
-    def arm(self, spot: Spot, watcher: Watcher) -> None:
-        root = self._root(spot)
-        code = root.original(spot.code)
-        site = root.sites.setdefault(id(code), {}).get(spot.line)
-        if site is None:
-            site = root.sites[id(code)][spot.line] = Site(spot)
-        site.add(watcher)
-        root.functions.extend(spot.functions)
+    def arm(self, watchings: Sequence[Watching]) -> None:
+        roots: dict[int, Root] = {}
+        for spot, watcher in watchings:
+            root = self._root(spot)
+            roots[id(root)] = root
+            root.site(spot).add(watcher)
+            root.functions.extend(spot.functions)
         try:
-            self._rewrite(root)
+            for root in roots.values():
+                self._rewrite(root)
         except Exception as error:
-            self.disarm(spot, watcher)
+            self.disarm(watchings)
+            name = watchings[0][0].code.co_qualname
             raise CannotArm(
-                "cannot_rewrite", f"{code.co_qualname} cannot be rewritten on this Python ({error})."
+                "cannot_rewrite", f"{name} cannot be rewritten on this Python ({error})."
             ) from error
 
-    def disarm(self, spot: Spot, watcher: Watcher) -> None:
+    def disarm(self, watchings: Sequence[Watching]) -> None:
+        roots: dict[int, Root] = {}
+        for spot, watcher in watchings:
+            root = self._of.get(id(spot.code))
+            if root is not None and root.remove(spot, watcher):
+                roots[id(root)] = root
+        for root in roots.values():
+            self._rewrite(root)
+            if not any(root.sites.values()):
+                self._forget(root)
+
+    def switch(self, spot: Spot, watcher: Watcher, *, on: bool) -> None:
         root = self._of.get(id(spot.code))
-        if root is None:
-            return
-        sites = root.sites.get(id(root.original(spot.code)), {})
-        site = sites.get(spot.line)
-        if site is None:
-            return
-        site.remove(watcher)
-        if site.watchers:
-            return
-        del sites[spot.line]
-        self._rewrite(root)
-        if not any(root.sites.values()):
-            self._forget(root)
+        if root is not None:
+            root.switch(spot, watcher, on=on)
 
     def wake(self) -> None:
         for root in list(self._roots.values()):
@@ -126,7 +133,9 @@ class Root:
     def __init__(self, code: CodeType) -> None:
         self.code = code
         self.tree = list(_tree(code))
-        self.sites: dict[int, dict[int, Site]] = {}
+        self.sites: dict[int, dict[int | Event, Site]] = {}
+        self.switches: dict[int, Switch] = {}
+        """Of code objects whose every line may be told, by their identity."""
         self.functions: list[weakref.ref[FunctionType]] = []
         self.idle = [0]
         self.rewritten: dict[int, tuple[CodeType, CodeType]] = {}
@@ -135,6 +144,34 @@ class Root:
     def original(self, code: CodeType) -> CodeType:
         pair = self.rewritten.get(id(code))
         return pair[1] if pair else code
+
+    def site(self, spot: Spot) -> Site:
+        """The site of a spot, made if there is none."""
+        return self.sites.setdefault(id(self.original(spot.code)), {}).setdefault(spot.key, Site(spot))
+
+    def remove(self, spot: Spot, watcher: Watcher) -> bool:
+        """Let go of a watcher; whether that leaves its spot without any."""
+        sites = self.sites.get(id(self.original(spot.code)), {})
+        site = sites.get(spot.key)
+        if site is None:
+            return False
+        site.remove(watcher)
+        if spot.event == "every_line":
+            self._set(spot, site)
+        if site.watchers:
+            return False
+        del sites[spot.key]
+        return True
+
+    def switch(self, spot: Spot, watcher: Watcher, *, on: bool) -> None:
+        site = self.sites.get(id(self.original(spot.code)), {}).get(spot.key)
+        if site is not None:
+            site.switch(watcher, on=on)
+            self._set(spot, site)
+
+    def _set(self, spot: Spot, site: Site) -> None:
+        switch = self.switches.setdefault(id(self.original(spot.code)), Switch())
+        switch[:] = [True] if site.listening else []
 
     def all_sites(self) -> list[Site]:
         return [site for sites in list(self.sites.values()) for site in list(sites.values())]
@@ -172,11 +209,28 @@ class Root:
                 )
             )
         if sites:
-            result = inject(result, {line: self._hook(site) for line, site in sites.items()}, _wanted(sites))
+            result = self._inject(result, code, sites)
         if result is not code:
             self.rewritten[id(result)] = (result, code)
         wanted[id(code)] = result
         return result
+
+    def _inject(self, code: CodeType, original: CodeType, sites: dict[int | Event, Site]) -> CodeType:
+        lines = {key: self._hook(site) for key, site in sites.items() if type(key) is int}
+        events: dict[Event, Hook] = {}
+        every: dict[int, Hook] = {}
+        for site in sites.values():
+            event = site.spot.event
+            if event in ("start", "resume"):
+                events[event] = self._hook(site)
+            elif event == "every_line":
+                every = {line: self._hook_of_one(site, line) for line in linetables.lines_of(original)}
+            elif event == "call":
+                events[event] = self._hook_of_call(site)
+            elif event != "line":
+                events[event] = self._hook_told(site)
+        switch = self.switches.setdefault(id(original), Switch()) if every else None
+        return inject(code, lines, _wanted(sites), events=events, every=every, switch=switch)
 
     def _hook(self, site: Site) -> Hook:
         idle = self.idle
@@ -194,147 +248,56 @@ class Root:
 
         return hook
 
+    def _hook_told(self, site: Site) -> Hook:
+        idle, rests = self.idle, site.spot.event not in PROCESS_WIDE
 
-def _wanted(sites: dict[int, Site]) -> dict[int, frozenset[str]]:
-    return {line: names for line, site in sites.items() if (names := site.wants)}
+        def hook(told: object) -> None:
+            try:
+                if site.resting:
+                    idle[0] += 1
+                elif site.fire(sys.exc_info()[1] if told is BARE else told) and rests:
+                    site.rest()
+            except Exception as error:
+                if is_the_applications(error):
+                    raise
+                site.failed()
 
+        return hook
 
-def inject(
-    code: CodeType, hooks: Mapping[int, Hook], wanted: Mapping[int, frozenset[str]] | None = None
-) -> CodeType:
-    """``code`` with a call of each hook wherever its line begins, as `sys.monitoring` would tell a LINE event.
+    def _hook_of_call(self, site: Site) -> Hook:
+        idle = self.idle
 
-    That is: where control comes from another line, by falling through or by a jump, but not at jumps within the line.
-    A hook is given the locals ``wanted`` on its line as a dict, where all of them are certain to be bound.
-    """
-    instructions = Bytecode.from_code(code)
-    for line, hook in hooks.items():
-        _inject_line(instructions, line, hook, (wanted or {}).get(line, frozenset()))
-    result: CodeType = instructions.to_code()
-    return result
+        def hook(function: object, argument: object) -> None:
+            try:
+                if site.resting:
+                    idle[0] += 1
+                elif site.fire((function, argument)):
+                    site.rest()
+            except Exception as error:
+                if is_the_applications(error):
+                    raise
+                site.failed()
 
+        return hook
 
-def _inject_line(instructions: Bytecode, line: int, hook: Hook, wanted: frozenset[str]) -> None:
-    jumps = _jumps_to(instructions)
-    bound = _bound(instructions) if wanted else []
-    for index, entry in reversed(list(_entries(instructions, line))):
-        position, labels = _before_labels(instructions, index)
-        strangers = [jump for label in labels for jump in jumps.get(id(label), ()) if jump.lineno != line]
-        if entry != "other" and not strangers:
-            continue
-        call = _call(hook, line, sorted(wanted) if wanted and wanted <= bound[index] else [])
-        if strangers:
-            through = Label()
-            for jump in strangers:
-                jump.arg = through
-            call.insert(0, through)
-        if entry == "same":
-            over = Label()
-            call.insert(0, Instr("JUMP_FORWARD", over, lineno=line))
-            call.append(over)
-        instructions[position:position] = call
+    def _hook_of_one(self, site: Site, line: int) -> Hook:
+        """Of one of every line: called only while its switch is on."""
 
+        def hook() -> None:
+            try:
+                site.fire(line)
+            except Exception as error:
+                if is_the_applications(error):
+                    raise
+                site.failed()
 
-def _entries(instructions: Bytecode, line: int) -> Iterable[tuple[int, str]]:
-    """Instructions of ``line`` that control may enter, with where it falls in from: ``other``, ``same`` or ``none``."""
-    started = False
-    before: Instr | None = None
-    labelled = False
-    for index, item in enumerate(instructions):
-        if isinstance(item, Label):
-            labelled = True
-        if not isinstance(item, Instr):
-            continue
-        if not started:  # cells, generators and arguments are set up before the first RESUME
-            started = item.name == "RESUME"
-            continue
-        if item.lineno == line:
-            entry = "other"
-            if before is not None and before.is_final():
-                entry = "none"
-            elif before is not None and before.lineno == line:
-                entry = "same"
-            if entry == "other" or labelled:
-                yield index, entry
-        before = item if item.name != "PUSH_EXC_INFO" else None  # a handler is entered from anywhere
-        labelled = False
+        return hook
 
 
-def _before_labels(instructions: Bytecode, index: int) -> tuple[int, list[Label]]:
-    """Where to put a call so that it comes before the labels in front of ``index``, and those labels."""
-    labels: list[Label] = []
-    position = index
-    while position and not isinstance(instructions[position - 1], Instr):
-        position -= 1
-        item = instructions[position]
-        if isinstance(item, Label):
-            labels.append(item)
-    previous = instructions[position - 1] if position else None
-    if isinstance(previous, Instr) and previous.name in ("KW_NAMES", "PRECALL"):
-        position -= 1  # these two speak to the CALL that follows them
-    return position, labels
-
-
-def _jumps_to(instructions: Bytecode) -> dict[int, list[Instr]]:
-    jumps: dict[int, list[Instr]] = {}
-    for item in instructions:
-        if isinstance(item, Instr) and isinstance(item.arg, Label):
-            jumps.setdefault(id(item.arg), []).append(item)
-    return jumps
-
-
-def _call(hook: Hook, line: int, names: list[str]) -> list[Instr | Label]:
-    pairs = [each for name in names for each in (Instr("LOAD_CONST", name), Instr("LOAD_FAST", name))]
-    given = [*pairs, Instr("BUILD_MAP", len(names))] if names else []
-    call = [
-        Instr("PUSH_NULL"),
-        Instr("LOAD_CONST", hook),
-        *given,
-        Instr("PRECALL", 1 if names else 0),
-        Instr("CALL", 1 if names else 0),
-        Instr("POP_TOP"),
-    ]
-    for instruction in call:
-        instruction.lineno = line
-    return [*call]
-
-
-def _bound(instructions: Bytecode) -> list[frozenset[str]]:
-    """For each instruction the locals that are certainly bound there: loading any other one could raise.
-
-    One pass forwards is enough. Names that are deleted anywhere (``except … as name`` does so) are left out, so that
-    on every path more and more is bound, and what a loop's own jump back brings is never less than what entered it.
-    """
-    deleted = {item.arg for item in instructions if isinstance(item, Instr) and item.name == "DELETE_FAST"}
-    given = frozenset(instructions.argnames) - deleted - set(instructions.cellvars)
-    at_labels: dict[int, frozenset[str]] = {}
-    now: frozenset[str] | None = given
-    result = []
-    for item in instructions:
-        if isinstance(item, Label):
-            now = _meet(now, at_labels.get(id(item)))
-            now = given if now is None else now
-        elif isinstance(item, TryBegin):
-            at_labels[id(item.target)] = (
-                _meet(at_labels.get(id(item.target)), now if now is not None else given) or given
-            )
-        result.append(now if now is not None else given)
-        if not isinstance(item, Instr):
-            continue
-        if isinstance(item.arg, Label):
-            at_labels[id(item.arg)] = _meet(at_labels.get(id(item.arg)), now) or given
-        if item.name == "STORE_FAST" and now is not None and item.arg not in deleted:
-            now = now | {str(item.arg)}
-        if item.is_final():
-            now = None
-    return result
-
-
-def _meet(one: frozenset[str] | None, other: frozenset[str] | None) -> frozenset[str] | None:
-    """What is bound on both ways; None is a way that nothing takes."""
-    if one is None or other is None:
-        return one if other is None else other
-    return one & other
+def _wanted(sites: dict[int | Event, Site]) -> dict[int | Event, frozenset[str]]:
+    return {
+        key: site.wants or frozenset() for key, site in sites.items() if type(key) is int or key == "start"
+    }
 
 
 def _tree(code: CodeType) -> Iterable[CodeType]:
