@@ -15,14 +15,17 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from investigations.accounts.models import AccessToken, Environment
 from investigations.alerts.models import Alert, AlertSource, Incident
+from investigations.analysis import histograms
+from investigations.catalog.functions import FunctionRecord, RecordedFunction
 from investigations.catalog.models import Instance, Service, SourceFile
 from investigations.codebase.assignments import Assignments, Point
 from investigations.codebase.search import Match
 from investigations.evidence.models import Evidence, Hypothesis
 from investigations.lib.ids import show
+from investigations.probes import details, figures, kinds, readings
 from investigations.probes import models as probe_rows
 from investigations.probes.places import Place
-from investigations.probes.plain import frame_json, value_json
+from investigations.probes.plain import detail_json, frame_json, value_json
 from investigations.probes.services import ProbeCheck
 from investigations.probes.spec import ProbeProblem
 from investigations.sessions.models import InvestigationSession, TimelineEntry
@@ -148,6 +151,75 @@ class ServiceShape(Shape):
 def _version(instance: Instance) -> str:
     commit = f"({instance.commit[:12]})" if instance.commit else ""
     return " ".join(part for part in (instance.version, commit) if part)
+
+
+class RecordedFunctionShape(Shape):
+    """One function of a service over a window, all instances together."""
+
+    name: str = Field(description="module:qualified.name")
+    file: str
+    line: int
+    calls: int = Field(description="Counted; with sampled below 1 about calls / sampled happened.")
+    sampled: float = Field(description="The share of its calls that was counted.")
+    errors: int = Field(description="Counted calls that an exception left.")
+    exceptions: dict[str, int] = Field(default_factory=dict)
+    total_ms: float = Field(description="Time spent in it, waiting and what it called included, estimated.")
+    mean_ms: float | None = None
+    p50_ms: float | None = None
+    p95_ms: float | None = None
+    max_ms: float | None = None
+
+    @classmethod
+    def from_row(cls, row: RecordedFunction) -> RecordedFunctionShape:
+        return cls(
+            name=row.name,
+            file=row.file,
+            line=row.line,
+            calls=row.calls,
+            sampled=round(row.observed, 4),
+            errors=row.errors,
+            exceptions=row.exceptions,
+            total_ms=round(row.total_ms, 3),
+            mean_ms=row.duration.mean,
+            p50_ms=row.percentile_ms(0.5),
+            p95_ms=row.percentile_ms(0.95),
+            max_ms=row.duration.maximum,
+        )
+
+
+class EdgeShape(Shape):
+    """Calls of one recorded function by another; without a caller: by all that is not recorded."""
+
+    caller: str = ""
+    callee: str
+    calls: int
+
+
+class FunctionRecordShape(Shape):
+    """What a service's sensors counted of its own functions, where ``SIGHTLINE_FUNCTIONS`` asks for that."""
+
+    service: str
+    began: datetime
+    ended: datetime
+    functions: list[RecordedFunctionShape]
+    edges: list[EdgeShape]
+    coverage: Coverage
+
+    @classmethod
+    def from_row(cls, service: Service, record: FunctionRecord, most: int = 50) -> FunctionRecordShape:
+        shown = record.functions[:most]
+        names = {each.name for each in shown}
+        edges = [edge for edge in record.edges if edge.callee in names]
+        return cls(
+            service=service.name,
+            began=record.began,
+            ended=record.ended,
+            functions=[RecordedFunctionShape.from_row(each) for each in shown],
+            edges=[EdgeShape(caller=e.caller, callee=e.callee, calls=e.calls) for e in edges[: 4 * most]],
+            coverage=Coverage(
+                returned=len(shown), of=len(record.functions), instances=f"{record.instances} reporting"
+            ),
+        )
 
 
 class SymbolShape(Shape):
@@ -432,24 +504,34 @@ class WatchShape(Shape):
 
 
 class ProbeIn(Shape):
-    """A probe to check or place. Give ``file`` + ``line``, or ``function`` (module:qualified.name)."""
+    """A probe to check or place. Give ``file`` + ``line``, ``function``, or for an assignment ``attribute``."""
 
     service: str = Field(description="Name or svc_ id.")
-    kind: str = Field(default="snapshot", description="snapshot, logpoint or counter.")
+    kind: str = Field(
+        default="snapshot", description=" ".join(f"{name}: {kind.use}" for name, kind in kinds.KINDS.items())
+    )
     file: str = ""
     line: int = 0
-    function: str = ""
-    attribute: str = ""
+    function: str = Field(default="", description="module:qualified.name")
+    attribute: str = Field(default="", description="module:Class.attribute, for an assignment.")
     condition: str = Field(default="", description="Safe expression, as amount > 10000.")
     template: str = Field(default="", description="A logpoint's message with {expressions}.")
     watches: list[WatchShape] = Field(default_factory=list)
-    value: str = ""
+    value: str = Field(
+        default="", description="What a metric measures; what an expectation holds to be true."
+    )
+    until: int = Field(default=0, ge=0, description="A later line of the function, where a duration ends.")
     hit_limit: int = Field(default=100, ge=0)
     rate: float = Field(default=10.0, gt=0, description="Captures a second per instance.")
     ttl_s: float = Field(default=1800, gt=0, description="Seconds until it expires.")
     limits: dict[str, float] = Field(default_factory=dict)
     targeting: dict[str, Any] = Field(default_factory=dict)
-    options: dict[str, Any] = Field(default_factory=dict)
+    options: dict[str, Any] = Field(
+        default_factory=dict,
+        description=" ".join(
+            f"{name}: {', '.join(kind.options)}." for name, kind in kinds.KINDS.items() if kind.options
+        ),
+    )
 
 
 class ProbeProblemShape(Shape):
@@ -538,6 +620,126 @@ class DeliveryShape(Shape):
         )  # fmt: skip
 
 
+class PercentileShape(Shape):
+    """A percentile: the value lies between ``low`` and ``high``, for values are counted in buckets."""
+
+    p: float
+    estimate: float
+    low: float
+    high: float
+
+
+class MeasuredShape(Shape):
+    """What was measured, over all instances. ``unusable``: no finite number, or the expression failed."""
+
+    count: int
+    sum: float
+    mean: float | None = None
+    min: float | None = None
+    max: float | None = None
+    unusable: int = 0
+    unit: str = ""
+    percentiles: list[PercentileShape] = Field(default_factory=list)
+
+    @classmethod
+    def from_histogram(cls, found: histograms.Histogram) -> MeasuredShape:
+        asked = [histograms.quantile(found, share) for share in (0.5, 0.9, 0.99)]
+        return cls(
+            count=found.count,
+            sum=_short(found.sum),
+            mean=None if found.mean is None else _short(found.mean),
+            min=found.minimum,
+            max=found.maximum,
+            unusable=found.unusable,
+            unit=found.unit,
+            percentiles=[
+                PercentileShape(
+                    p=each.share * 100,
+                    estimate=_short(each.estimate),
+                    low=_short(each.low),
+                    high=_short(each.high),
+                )
+                for each in asked
+                if each
+            ],
+        )
+
+
+def _short(number: float, digits: int = 4) -> float:
+    """Four digits say more than a bucket knows."""
+    return float(f"{number:.{digits}g}")
+
+
+class WriterShape(Shape):
+    """Who wrote an attribute: ``function:line how type``, and how often."""
+
+    writer: str
+    count: int
+
+
+class FiguresShape(Shape):
+    """What a probe's kind counts, over all instances; which fields there are is the kind's."""
+
+    counts: dict[str, int] = Field(default_factory=dict)
+    measured: MeasuredShape | None = None
+    writers: list[WriterShape] = Field(default_factory=list)
+    unknown_because: dict[str, int] = Field(default_factory=dict)
+
+    @classmethod
+    def from_figures(cls, kind: str, total: figures.Figures) -> FiguresShape | None:
+        if not total:
+            return None
+        found = figures.histogram(kind, total)
+        writers = sorted(total.get("writers", {}).items(), key=lambda item: -item[1])
+        counted = [name for name, form in figures.FORMS.get(kind, {}).items() if form == figures.COUNT]
+        return cls(
+            counts={name: total[name] for name in counted if name in total},
+            measured=MeasuredShape.from_histogram(found)
+            if found and (found.count or found.unusable)
+            else None,
+            writers=[WriterShape(writer=writer, count=count) for writer, count in writers],
+            unknown_because=total.get("unknown_because", {}),
+        )
+
+
+class PointShape(Shape):
+    """One stretch of a probe's figures over time. Not ``watched``: no instance looked, so nothing is known."""
+
+    start: datetime
+    watched: bool
+    figures: FiguresShape | None = None
+
+    @classmethod
+    def from_stretch(cls, kind: str, stretch: readings.Stretch) -> PointShape:
+        return cls(
+            start=stretch.start,
+            watched=stretch.figures is not None,
+            figures=FiguresShape.from_figures(kind, stretch.figures or {}),
+        )
+
+
+class SeriesShape(Shape):
+    """A probe's figures: all of them, and stretch by stretch of ``width_s`` seconds."""
+
+    probe_id: str
+    kind: str
+    total: FiguresShape | None = None
+    width_s: float
+    points: list[PointShape]
+
+    @classmethod
+    def from_rows(
+        cls, row: probe_rows.Probe, total: figures.Figures, stretches: list[readings.Stretch]
+    ) -> SeriesShape:
+        return cls(
+            probe_id=show("prb", row.id),
+            kind=row.kind,
+            total=FiguresShape.from_figures(row.kind, total),
+            width_s=stretches[0].width if stretches else 0.0,
+            points=[PointShape.from_stretch(row.kind, stretch) for stretch in stretches],
+        )
+
+
 class ProbeShape(Shape):
     id: str
     number: int
@@ -548,6 +750,9 @@ class ProbeShape(Shape):
     condition: str = ""
     template: str = ""
     watches: list[WatchShape] = Field(default_factory=list)
+    value: str = ""
+    until: int | None = None
+    options: dict[str, Any] = Field(default_factory=dict)
     state: str
     state_reason: str = ""
     hit_limit: int
@@ -556,19 +761,24 @@ class ProbeShape(Shape):
     placed_at: datetime
     expires_at: datetime
     captures: int
+    figures: FiguresShape | None = Field(
+        default=None, description="What its kind counts, over all instances."
+    )
     deliveries: list[DeliveryShape] = Field(default_factory=list)
     url: str
 
     @classmethod
     def from_row(cls, row: probe_rows.Probe, deliveries: list[probe_rows.ProbeDelivery]) -> ProbeShape:
+        total = figures.added(row.kind, [delivery.figures for delivery in deliveries])
         return cls(
             id=show("prb", row.id), number=row.number, session_id=show("ses", row.session_id),
             service=row.service.name, kind=row.kind, place=row.place, condition=row.condition, template=row.template,
-            watches=[WatchShape(**watch) for watch in row.watches], state=row.state, state_reason=row.state_reason,
-            hit_limit=row.hit_limit, rate=row.rate, placed_by=row.placed_by, placed_at=row.placed_at,
-            expires_at=row.expires_at, captures=row.captures,
+            watches=[WatchShape(**watch) for watch in row.watches], value=row.value, until=row.until or None,
+            options=row.options, figures=FiguresShape.from_figures(row.kind, total), state=row.state,
+            state_reason=row.state_reason, hit_limit=row.hit_limit, rate=row.rate, placed_by=row.placed_by,
+            placed_at=row.placed_at, expires_at=row.expires_at, captures=row.captures,
             deliveries=[DeliveryShape.from_row(delivery) for delivery in deliveries],
-            url=link(f"/sessions/{show('ses', row.session_id)}?probe=P{row.number}"),
+            url=link(f"/probes/{show('prb', row.id)}/"),
         )  # fmt: skip
 
 
@@ -584,6 +794,9 @@ class CaptureSummary(Shape):
     outcome: str = "unknown"
     function: str = ""
     message: str = ""
+    summary: str = Field(
+        default="", description="What its kind adds, in a few words; get_capture has it whole."
+    )
     execution_id: str = ""
     watches: dict[str, Any] = Field(default_factory=dict, description="Chosen expressions: type and value.")
     cuts: list[str] = Field(default_factory=list)
@@ -617,7 +830,7 @@ class CaptureShape(CaptureSummary):
             **_capture_facts(row, body, outcome), session_id=show("ses", row.session_id), hit=row.hit,
             commit=row.commit, thread=body.thread, task=body.task, trace_id=body.trace_id, span_id=body.span_id,
             context=body.context or {}, frames=[frame_json(frame) for frame in body.frames or []],
-            detail=body.detail or {}, url=link(f"/captures/{show('cap', row.id)}"),
+            detail=detail_json(body), url=link(f"/captures/{show('cap', row.id)}"),
         )  # fmt: skip
 
 
@@ -632,6 +845,7 @@ def _capture_facts(row: probe_rows.Capture, body: wire.Capture, outcome: str) ->
         "outcome": outcome,
         "function": row.function,
         "message": row.message,
+        "summary": details.sentence(body),
         "execution_id": row.execution_id,
         "watches": {name: value_json(value) for name, value in (body.watches or {}).items()},
         "cuts": row.cuts,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated
 
 from django.http import HttpRequest
-from ninja import Header, Router, Status
+from ninja import Header, Query, Router, Status
 from pydantic import Field
 
 from investigations.accounts import selectors as accounts
@@ -13,12 +14,13 @@ from investigations.accounts.actors import Actor
 from investigations.api.auth import actor
 from investigations.api.paging import id_in_path
 from investigations.catalog import selectors as catalog
+from investigations.probes import readings
 from investigations.probes import selectors as probes
 from investigations.probes import services as probe_verbs
 from investigations.probes.services import ProbeSpec
 from investigations.sessions import selectors as sessions
 from investigations.sessions.models import InvestigationSession
-from investigations.shapes import ProbeCheckShape, ProbeIn, ProbeShape, Shape
+from investigations.shapes import ProbeCheckShape, ProbeIn, ProbeShape, SeriesShape, Shape
 
 router = Router(tags=["probes"])
 
@@ -85,6 +87,29 @@ def place_probe(
 def get_probe(request: HttpRequest, probe_id: str) -> ProbeShape:
     """One probe with its deliveries and hits by ending."""
     row = probes.probe(actor(request), id_in_path("prb", probe_id))
+    return ProbeShape.from_row(row, probes.deliveries(row))
+
+
+@router.get("/probes/{probe_id}/figures", response=SeriesShape, operation_id="read_figures")
+def read_figures(
+    request: HttpRequest,
+    probe_id: str,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    points: Annotated[int, Query(ge=1, le=400)] = 120,
+) -> SeriesShape:
+    """What a probe counted and measured, in all and over time; without a window, over its whole life."""
+    by = actor(request)
+    row = probes.probe(by, id_in_path("prb", probe_id))
+    found = readings.series(by, row, start=start, end=end, points=points)
+    return SeriesShape.from_rows(row, readings.totals_of([row])[row.id], found)
+
+
+@router.post("/probes/{probe_id}/restore", response=ProbeShape, operation_id="restore_probe")
+def restore_probe(request: HttpRequest, probe_id: str) -> ProbeShape:
+    """Take a removal back, within 15 minutes."""
+    by = actor(request)
+    row = probe_verbs.restore_probe(by=by, probe=probes.probe(by, id_in_path("prb", probe_id)))
     return ProbeShape.from_row(row, probes.deliveries(row))
 
 

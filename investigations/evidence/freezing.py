@@ -22,6 +22,7 @@ from investigations.lib.text import storable
 from investigations.probes import selectors as probes
 from investigations.probes.models import Capture, Probe
 from investigations.probes.plain import Place, capture_json, places
+from investigations.probes.readings import totals_of
 
 MOST_MARKS = 200
 """Cut and withheld paths told one by one; beyond that the count says it."""
@@ -182,6 +183,7 @@ def _probe(by: Actor, probe_id: UUID, path: str) -> Frozen:
         "state": probe.state,
         "captures": probe.captures,
         "endings": probes.endings(probe),
+        "figures": totals_of([probe])[probe.id],
         "deliveries": probes.delivery_summary(probe),
         "placed_at": probe.placed_at.isoformat(),
         "ended_at": probe.ended_at.isoformat() if probe.ended_at else None,

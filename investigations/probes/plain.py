@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from msgspec import UnsetType
+from msgspec import Struct, UnsetType
 
+from investigations.probes import details
 from sightline import wire
 
 
@@ -22,9 +23,29 @@ def capture_json(body: wire.Capture) -> dict[str, Any]:
         facts["frames"] = [frame_json(frame) for frame in body.frames]
     if body.context:
         facts["context"] = dict(body.context)
-    if body.detail:
-        facts["detail"] = body.detail
+    if detail := detail_json(body):
+        facts["detail"] = detail
     return facts
+
+
+def detail_json(body: wire.Capture) -> dict[str, Any]:
+    """What only its kind captures, in the names of `investigations.probes.details`; empty where there is none."""
+    found = _plain(details.read(body))
+    return found if isinstance(found, dict) else {}
+
+
+def _plain(part: Any) -> Any:
+    """Any part of a detail as JSON, without what is not there."""
+    if isinstance(part, wire.Value):
+        return value_json(part)
+    if isinstance(part, Struct):
+        named = {name: _plain(getattr(part, name)) for name in part.__struct_fields__}
+        return {name: item for name, item in named.items() if item not in (None, "", [], {})}
+    if isinstance(part, dict):
+        return {name: _plain(item) for name, item in part.items()}
+    if isinstance(part, list):
+        return [_plain(item) for item in part]
+    return None if isinstance(part, UnsetType) else part
 
 
 def frame_json(frame: wire.Frame) -> dict[str, Any]:
@@ -77,6 +98,8 @@ def places(body: wire.Capture) -> Iterator[Place]:
             yield Place(f"frames.{number}", "frame", frame.cut, None)
         for name, value in (frame.variables or {}).items():
             yield from _below(f"frames.{number}.variables.{name}", value)
+    for path, value in details.values(details.read(body)):
+        yield from _below(path, value)
 
 
 def _below(path: str, value: wire.Value) -> Iterator[Place]:

@@ -63,11 +63,12 @@ OPERATIONS: dict[str, tuple[str, Any]] = {
     "list_environments": (SIGNED_IN, None), "list_services": (SIGNED_IN, None), "list_alerts": (SIGNED_IN, None),
     "list_incidents": (SIGNED_IN, None), "list_sessions": (SIGNED_IN, None), "list_sources": (SIGNED_IN, None),
     "list_tokens": (SIGNED_IN, None),
-    "list_instances": ("viewer", None), "list_files": ("viewer", None), "read_code": ("viewer", "path=a.py"),
+    "list_instances": ("viewer", None), "list_functions": ("viewer", None),
+    "list_files": ("viewer", None), "read_code": ("viewer", "path=a.py"),
     "search_code": ("viewer", "text=setattr"), "find_assignments": ("viewer", "target=A.b"),
     "get_alert": ("viewer", None), "get_incident": ("viewer", None), "get_session": ("viewer", None),
     "read_timeline": ("viewer", None), "export_report": ("viewer", None), "list_probes": ("viewer", None),
-    "get_probe": ("viewer", None), "list_captures": ("viewer", None), "get_capture": ("viewer", None),
+    "get_probe": ("viewer", None), "read_figures": ("viewer", None), "list_captures": ("viewer", None), "get_capture": ("viewer", None),
     "compare_captures": ("viewer", None),
     "wait_for_captures": ("viewer", "probe_id={probe_id}&timeout_s=0"), "list_hypotheses": ("viewer", None),
     "get_hypothesis": ("viewer", None), "list_evidence": ("viewer", None), "get_evidence": ("viewer", None),
@@ -76,7 +77,7 @@ OPERATIONS: dict[str, tuple[str, Any]] = {
     "open_session": ("responder", {"title": "New", "environment": "production"}),
     "change_session": ("responder", {"title": "Renamed"}),
     "place_probe": ("responder", {"service": "trade-execution-service", "file": "trades/trade_request.py", "line": 41}),
-    "remove_probe": ("responder", None), "disarm_all": ("responder", {"reason": "Load"}),
+    "remove_probe": ("responder", None), "restore_probe": ("responder", None), "disarm_all": ("responder", {"reason": "Load"}),
     "label_executions": ("responder", {"environment": "production", "outcomes": [OUTCOME]}),
     "propose_hypothesis": ("responder", {"statement": "Another"}),
     "set_hypothesis_state": ("responder", {"state": "testing"}),
@@ -91,7 +92,8 @@ OPERATIONS: dict[str, tuple[str, Any]] = {
 }  # fmt: skip
 
 TOOL_RIGHTS = {
-    "list_alerts": SIGNED_IN, "list_services": SIGNED_IN, "get_session": "viewer", "find_assignments": "viewer",
+    "list_alerts": SIGNED_IN, "list_services": SIGNED_IN, "list_functions": "viewer",
+    "get_session": "viewer", "find_assignments": "viewer",
     "search_code": "viewer", "read_code": "viewer", "check_probe": "viewer", "wait_for_captures": "viewer",
     "get_capture": "viewer", "compare_captures": "viewer", "export_report": "viewer", "open_session": "responder",
     "place_probe": "responder",
@@ -136,7 +138,8 @@ def of_tools(things: dict[str, str]) -> dict[str, dict[str, Any]]:
     about = {"session_id": things["session_id"], "service": things["service"]}
     where = about | {"file": "trades/trade_request.py", "line": 41}
     return {
-        "list_alerts": {}, "list_services": {}, "get_session": {"session_id": things["session_id"]},
+        "list_alerts": {}, "list_services": {}, "list_functions": {"service": things["service"]},
+        "get_session": {"session_id": things["session_id"]},
         "find_assignments": about | {"target": "A.b"}, "search_code": about | {"text": "setattr"}, "read_code": about,
         "check_probe": where, "wait_for_captures": {"probe_ids": [things["probe_id"]], "timeout_s": 0},
         "compare_captures": {"session_id": things["session_id"]},
