@@ -12,6 +12,7 @@ django_application = get_asgi_application()  # sets Django up; the imports below
 
 from django.urls import path, re_path  # noqa: E402
 
+import investigations.urls  # noqa: E402, F401 (else the first request would wait for every page to be imported)
 from investigations.gateway.consumers import SensorConsumer  # noqa: E402
 from investigations.mcp.asgi import with_mcp  # noqa: E402
 from investigations.web.consumers import urlpatterns as page_sockets  # noqa: E402
