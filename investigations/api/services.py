@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Literal
+
 from django.http import HttpRequest
-from ninja import Router
+from ninja import Query, Router
 
 from investigations.accounts import selectors as accounts
 from investigations.api.auth import actor
+from investigations.catalog import functions
 from investigations.catalog import selectors as catalog
-from investigations.shapes import EnvironmentShape, InstanceShape, ServiceShape
+from investigations.shapes import EnvironmentShape, FunctionRecordShape, InstanceShape, ServiceShape
 
 router = Router(tags=["services"])
 
@@ -36,3 +39,19 @@ def list_instances(request: HttpRequest, service: str) -> list[InstanceShape]:
     return [
         InstanceShape.from_row(found, catalog.presence(found)) for found in catalog.instances(by, service=row)
     ]
+
+
+@router.get("/services/{service}/functions", response=FunctionRecordShape, operation_id="list_functions")
+def list_functions(
+    request: HttpRequest,
+    service: str,
+    minutes: Annotated[int, Query(ge=1, le=functions.MOST_MINUTES)] = 60,
+    order: Literal["calls", "errors", "time", "slowest"] = "calls",
+    query: str = "",
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+) -> FunctionRecordShape:
+    """What a service's functions did lately: calls, errors, durations, and who called whom."""
+    by = actor(request)
+    row = catalog.service_by_ref(by, service)
+    record = functions.function_record(by, row, minutes=minutes, order=order, query=query)
+    return FunctionRecordShape.from_row(row, record, most=limit)

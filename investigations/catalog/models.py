@@ -94,3 +94,28 @@ class SourceFile(models.Model):
 
     def __str__(self) -> str:
         return f"{self.path} {self.hash[:8]}"
+
+
+class FunctionMinute(models.Model):
+    """What the function record of one instance told in one minute, of all its functions together.
+
+    One row and not one a function: they are written and read together, and forgotten together after a few days.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="+")
+    service = models.ForeignKey(Service, on_delete=models.CASCADE, related_name="function_minutes")
+    instance = models.ForeignKey(Instance, on_delete=models.CASCADE, related_name="function_minutes")
+    minute = models.DateTimeField(help_text="When it began.")
+    functions = models.JSONField(
+        default=dict,
+        help_text="By module:name: file, line, calls, estimated, errors, exceptions, callers, duration.",
+    )
+
+    class Meta:
+        ordering = ["-minute"]
+        constraints = [models.UniqueConstraint(fields=["instance", "minute"], name="one_row_per_minute")]
+        indexes = [models.Index(fields=["service", "-minute"]), models.Index(fields=["minute"])]
+
+    def __str__(self) -> str:
+        return f"{self.instance_id} {self.minute:%H:%M}"

@@ -126,4 +126,5 @@ def _welcome(keys: handshake.Keys, said: bytes, hash_key: bytes) -> wire.Welcome
         window=WINDOW,
         hash_key=hash_key,
         hash_key_id=hashlib.sha256(hash_key).hexdigest()[:8],
+        takes=["functions"],
     )

@@ -22,6 +22,7 @@ from redis.exceptions import RedisError
 
 from investigations.accounts.services import sensor_keys
 from investigations.catalog import questions
+from investigations.catalog.functions import record_functions
 from investigations.catalog.models import Instance
 from investigations.catalog.services import instance_gone, instance_seen
 from investigations.gateway import refusals
@@ -200,6 +201,9 @@ class SensorConsumer(AsyncWebsocketConsumer):
                 self._do_later(
                     lambda: _in_thread(record_delivery, admitted.instance, message.revision, message.statuses)
                 )
+            case wire.Functions():
+                now = datetime.now(UTC)
+                self._do_later(lambda: _in_thread(record_functions, admitted.instance, message, now))
             case wire.Answer():
                 await self._answer_part(message)
             case _:

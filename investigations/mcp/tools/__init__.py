@@ -12,6 +12,7 @@ ORDER = (
     "open_session",
     "get_session",
     # read
+    "list_functions",
     "find_assignments",
     "search_code",
     "read_code",

@@ -23,6 +23,7 @@ from investigations.lib.errors import Invalid
 from investigations.lib.ids import show
 from investigations.probes import selectors as probes
 from investigations.probes import services as probe_verbs
+from investigations.web import functions
 from investigations.web.actors import actor, id_in_address
 from investigations.web.undo import undone
 
@@ -37,9 +38,11 @@ def fleet(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_http_methods(["GET"])
 def service(request: HttpRequest, service_id: str) -> HttpResponse:
-    """The fleet of one service."""
-    row = selectors.service_by_ref(actor(request), service_id)
-    return render(request, "fleet/fleet.html", _context(request, row) | {"only": row})
+    """The fleet of one service, and what its functions did lately."""
+    by = actor(request)
+    row = selectors.service_by_ref(by, service_id)
+    recorded = functions.of_service(by, row, request.GET)
+    return render(request, "fleet/fleet.html", _context(request, row) | recorded | {"only": row})
 
 
 def _context(request: HttpRequest, only: Service | None = None) -> dict[str, Any]:

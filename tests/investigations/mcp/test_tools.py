@@ -239,6 +239,7 @@ def test_what_is_another_environments_does_not_exist(
         "export_report": {"session_id": ses},
         "record_hypothesis": {"session_id": ses, "statement": "x"},
         "record_evidence": {"session_id": ses, "title": "x"},
+        "list_functions": {"service": SERVICE},
         "find_assignments": {"session_id": ses, "service": SERVICE, "target": "A.b"},
         "search_code": {"session_id": ses, "service": SERVICE, "text": "setattr"},
         "read_code": {"session_id": ses, "service": SERVICE},
