@@ -15,7 +15,7 @@ from types import CodeType
 from typing import Final, NamedTuple
 
 from . import expressions, linetables
-from .errors import ExpressionError
+from .errors import BudgetExceeded, ExpressionError
 
 MOST_SOURCE: Final = 4 * 1024 * 1024
 MOST_LINES: Final = 2_000
@@ -26,6 +26,8 @@ MOST_AT_A_LINE: Final = 8
 _MORE_LINES: Final = 30
 """How far behind its last instruction the end of a function is looked for."""
 
+Unanswered = (ExpressionError, BudgetExceeded)
+"""What the safe language raises instead of an answer."""
 Withholds = Callable[[str], str]
 Lines = range
 
