@@ -13,6 +13,7 @@ from pathlib import Path
 FOLDER = Path(__file__).parent
 SUBJECTS = {
     "sensor": ("sensor",),
+    "recording": ("sensor",),
     "gateway": ("gateway", "loop"),
     "agents": ("loop",),
     "page": ("page", "loop"),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import msgspec
 
+from investigations.catalog.models import FunctionMinute
 from investigations.probes.models import Capture, Probe
 from sightline import wire
+from sightline.protocol import Token
 from tests.investigations.gateway.conftest import Client, capture
 
 Join = Callable[..., Client]
@@ -36,3 +39,26 @@ def test_what_is_sent_again_is_acknowledged_and_kept_once(join: Join, probe: Pro
     again.send(msgspec.structs.replace(batch, sequence=2))
     assert [again.read_until(wire.Ack).sequence for _ in range(2)] == [1, 2]
     assert Capture.objects.count() == 3
+
+
+def test_the_function_record_is_wanted_and_kept(
+    dial: Callable[[], Client], token: Token, say_hello: Callable[..., wire.Hello]
+) -> None:
+    client = dial()
+    welcome = client.shake_hands(token, say_hello(token_id=token.public_id))
+    assert isinstance(welcome, wire.Welcome)
+    assert "functions" in welcome.takes
+    told = wire.FunctionCounts("trades.book:find", "/srv/app/trades/book.py", 3, calls=7)
+    client.send(wire.Functions(1, 2, [told]))
+    client.send(wire.Functions(2, 3, [told]))
+    client.send(wire.Heartbeat(at=1, mono=1))
+    client.read_until(wire.HeartbeatAck)
+    until = time.monotonic() + 20
+    while time.monotonic() < until and sum(_calls_kept()) < 14:
+        time.sleep(0.05)
+    assert sum(_calls_kept()) == 14
+
+
+def _calls_kept() -> list[int]:
+    rows = FunctionMinute.objects.all()
+    return [row.functions["trades.book:find"]["calls"] for row in rows if row.functions]
