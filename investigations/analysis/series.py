@@ -72,11 +72,15 @@ def robust_z(before: Floats, during: Floats) -> Floats:
     if not len(known):
         return np.full(during.shape, np.nan)
     middle = float(np.median(known))
+    return (during - middle) / (robust_spread(known) or max(abs(middle), 1.0) * 1e-3)
+
+
+def robust_spread(known: Floats) -> float:
+    """The standard deviation told from the interquartile range, or where that is 0 from all; without NaN."""
+    if not len(known):
+        return 0.0
     low, high = np.quantile(known, (0.25, 0.75))
-    spread = float(high - low) / NORMAL_IQR
-    if spread == 0:
-        spread = float(known.std()) or max(abs(middle), 1.0) * 1e-3
-    return (during - middle) / spread
+    return float(high - low) / NORMAL_IQR or float(known.std())
 
 
 def rank_series(before: Mapping[str, Floats], during: Mapping[str, Floats]) -> list[Score]:
