@@ -70,6 +70,8 @@ def measure() -> dict[str, Any]:
             _stretch(ask, INTERVAL_S)  # the first interval knows nothing yet of how many functions share it
             gateway.sensor.take_functions()
             gateway.tick()
+            _stretch(ask, 0.25)
+            gateway.tick()
             with_it.append(_stretch(ask, INTERVAL_S))
             told = gateway.sensor.take_functions()
             recorded = sum(each.calls for each in told.functions) if told else 0

@@ -121,6 +121,20 @@ class TestWhatItCosts:
         assert again.calls == 10
         assert again.observed < 1
 
+    @pytest.mark.skipif(
+        sys.version_info >= (3, 12), reason="events are switched off there, code is never replaced"
+    )
+    def test_a_function_that_was_let_go_has_its_own_code_back(self, little, recorded):
+        own = recorded.gateway.sensor.engine.original(market.price.__code__)
+        for _ in range(100):
+            market.price(1)
+        assert market.price.__code__ is not own
+        recorded.gateway.tick()
+        assert market.price.__code__ is own
+        recorded.gateway.sensor.functions._renew()
+        market.price(1)
+        assert recorded()["price"].calls == 11
+
     def test_its_work_is_booked_on_the_budget_of_the_process(self, little, recorded):
         sensor = recorded.gateway.sensor
         market.price(1)

@@ -73,6 +73,8 @@ class FunctionRecord:
         if now >= self._renew_at:
             self._renew_at = now + INTERVAL_S
             self._renew()
+        elif self._original is not None:
+            self._let_go()
 
     def take(self) -> wire.Functions | None:
         """What was recorded since last asked; None when nothing was."""
@@ -175,8 +177,25 @@ class FunctionRecord:
         overdrawn = self._budget.balance < 0
         for each in functions:
             each.renew(0 if overdrawn else self._fair_share())
+        if not overdrawn:
+            self._take_up([each for each in functions if each.let_go])
         if self._engine is not None and not overdrawn:
             self._engine.wake()
+
+    def _let_go(self) -> None:
+        """Give functions that were told of enough calls their own code back, where a rewritten one costs at each call.
+
+        Only such of which the engine knows all there is of them: for others it would search the heap each time.
+        """
+        for each in self._functions.values():
+            if each.left < 0 and not each.let_go and each.is_alone and self._engine is not None:
+                self._engine.disarm(each.watchings)
+                each.leave()
+
+    def _take_up(self, functions: list[_Function]) -> None:
+        for each in functions:
+            if self._engine is not None and self._armed(self._engine, [each]):
+                each.let_go = False
 
     def caller_of(self, frame: FrameType) -> str:
         """The nearest recorded function further out."""
@@ -214,6 +233,11 @@ class _Function:
         self.name = name
         self.spot = spot
         self.left = self.given = 0
+        self.let_go = False
+        """Whether it has its own code back until the next interval."""
+        self.is_alone = "<locals>" not in spot.code.co_qualname and not any(
+            type(const) is CodeType for const in spot.code.co_consts
+        )
         self.counts = _Counts()
         self._record = record
         self._running: dict[int, float] = {}
@@ -234,6 +258,11 @@ class _Function:
             self._off()
         elif not self._is_on:
             self._is_on, self._on_since = True, _monotonic()
+
+    def leave(self) -> None:
+        """It is not told of calls any more, nor of the ends of those under way."""
+        self.let_go = True
+        self._running.clear()
 
     def start_over(self) -> None:
         self._running.clear()
