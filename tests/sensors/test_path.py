@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,6 +13,12 @@ from sightline import testing
 from tests.observed import roads
 
 HERE = "tests.observed.roads"
+
+
+@pytest.fixture
+def gateway() -> Iterator[testing.Gateway]:
+    with testing.gateway(budget=1.0) as made:  # a busy machine must not be what ends a hit
+        yield made
 
 
 @pytest.fixture

@@ -128,7 +128,7 @@ def _notes(value: object) -> list[str]:
 
 def _raised_at(error: BaseException) -> Where:
     """The innermost place of its traceback; None before there is one."""
-    entry: TracebackType | None = read_getset(_TRACEBACK, error)
+    entry = traceback_of(error)
     if entry is None:
         return None
     for _ in range(_DEEPEST_TRACEBACK):
@@ -136,6 +136,17 @@ def _raised_at(error: BaseException) -> Where:
             break
         entry = entry.tb_next
     return entry.tb_frame.f_code, entry.tb_lasti
+
+
+def traceback_of(error: BaseException) -> TracebackType | None:
+    """Its traceback so far, whatever its class calls ``__traceback__``."""
+    found: TracebackType | None = read_getset(_TRACEBACK, error)
+    return found
+
+
+def sources_of(error: BaseException) -> list[BaseException | None]:
+    """What it was raised from, and what was being handled when it was raised."""
+    return [read_getset(_CAUSE, error), read_getset(_CONTEXT, error)]
 
 
 # ---------------------------------------------------------------- on the sensor's thread

@@ -32,6 +32,35 @@ def first_line_of(code: CodeType) -> int:
     return next(ranges(code), code.co_firstlineno)
 
 
+def line_from(code: CodeType, instruction: int) -> int:
+    """The first line at or behind an instruction that has one."""
+    for _, end, line in code.co_lines():
+        if end > instruction and line:
+            return line
+    return code.co_firstlineno
+
+
+def handler_of(code: CodeType, instruction: int) -> int:
+    """Where an exception goes that is raised by this instruction; the instruction itself if it leaves."""
+    for start, end, target in _handlers(code.co_exceptiontable):
+        if start <= instruction < end:
+            return target
+    return instruction
+
+
+def _handlers(table: bytes) -> Iterator[tuple[int, int, int]]:
+    """Start, end and target of each entry; see "exception handling" in CPython's own notes on its internals."""
+    numbers, value = [], 0
+    for byte in table:
+        value = byte & 0x3F if byte & 0x80 else value << 6 | byte & 0x3F
+        if not byte & 0x40:
+            numbers.append(value)
+            value = 0
+    for at in range(0, len(numbers) - 3, 4):
+        start, length, target = (2 * each for each in numbers[at : at + 3])
+        yield start, start + length, target
+
+
 def _first_resume(code: CodeType) -> int:
     bytecode = code.co_code
     for offset in range(0, len(bytecode), 2):
