@@ -21,6 +21,7 @@ from sightline.protocol import (
     ProtocolError,
     Refused,
     State,
+    TermsChanged,
     Token,
     Welcomed,
 )
@@ -365,3 +366,41 @@ class Delivering(RuleBasedStateMachine):
 
 
 TestDelivering = Delivering.TestCase
+
+
+# ------------------------------------------------------------------ new rules
+
+
+def terms(gateway: GatewaySide, revision: int, *names: str) -> bytes:
+    body = wire.encode(wire.RedactionRules(names=list(names)))
+    key = handshake.signing_key(gateway.keys.server_key, gateway.said)
+    return wire.encode(wire.Terms(revision, body, handshake.sign_terms(key, revision=revision, body=body)))
+
+
+def test_new_rules_take_the_place_of_those_of_the_welcome() -> None:
+    protocol, gateway = in_use()
+    assert protocol.receive(terms(gateway, 1, "iban")) == [TermsChanged(wire.RedactionRules(names=["iban"]))]
+    assert protocol.receive(terms(gateway, 2)) == [TermsChanged(wire.RedactionRules())]
+
+
+def test_older_rules_cannot_be_brought_back() -> None:
+    protocol, gateway = in_use()
+    old = terms(gateway, 1)
+    protocol.receive(old)
+    protocol.receive(terms(gateway, 2, "iban"))
+    with pytest.raises(ProtocolError, match="Old terms"):
+        protocol.receive(old)
+
+
+def test_rules_that_are_not_signed_on_this_connection_end_it() -> None:
+    protocol, _ = in_use()
+    _, elsewhere = in_use()
+    with pytest.raises(ProtocolError) as caught:
+        protocol.receive(terms(elsewhere, 1))
+    assert caught.value.slug == "terms_forged"
+
+
+def test_a_sensor_says_that_it_takes_new_rules() -> None:
+    [said] = sent(Protocol(TOKEN, hello()))
+    assert isinstance(said, wire.Hello)
+    assert said.takes == ["terms"]

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from sightline import expressions, snapshots, wire
+from sightline import expressions, snapshots, testing, wire
 from sightline.errors import Withheld
 from sightline.redaction import NAMES, STRONG_WORDS, Redactor, is_card_number, length_class
+from tests.observed import shop
 
 REDACTOR = Redactor(hash_key=b"a key for tests")
 
@@ -310,3 +311,32 @@ def test_secrets_in_the_variables_of_a_frame_do_not_leave() -> None:
     assert b"4111" not in sent
     assert b"ada@" not in sent
     assert b"123" not in sent
+
+
+class TestRulesOfAProcess:
+    """What the sensor's own settings withhold and allow, beside the environment's rules."""
+
+    def test_names_may_be_added_and_allowed(self):
+        with testing.gateway(redact="customer_ref,acme_*", allow="sid") as gateway:
+            rule = gateway.sensor.room.redactor.name_rule
+            assert rule("customer_ref") == "name: customerref"
+            assert rule("acme_id") == "name: acme_*"
+            assert (rule("sid"), rule("password")) == ("", "name: password")
+
+    def test_what_the_environment_withholds_is_withheld_though_the_process_allows_it(self):
+        with testing.gateway(allow="sid,acme_id") as gateway:
+            gateway.sensor.on_terms(wire.RedactionRules(names=["sid", "acme_*"]))
+            rule = gateway.sensor.room.redactor.name_rule
+            assert (rule("sid"), rule("acme_id")) == ("name: sid", "name: acme_*")
+
+    def test_new_rules_hold_for_probes_that_are_armed(self, line_of):
+        with testing.gateway() as gateway:
+            probe = gateway.place(
+                "logpoint", file="observed/shop.py", line=line_of(shop, "check"), template="{order.customer}"
+            )
+            shop.check(shop.Order(1, "ada"), 2)
+            assert gateway.captures(probe)[0].message == "ada"
+            gateway.sensor.on_terms(wire.RedactionRules(names=["customer"]))
+            shop.check(shop.Order(1, "ada"), 2)
+            assert "ada" not in gateway.captures(probe)[1].message
+            assert gateway.status(probe).state == "armed"

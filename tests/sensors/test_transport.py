@@ -52,6 +52,9 @@ class Host:
     def on_welcome(self, welcome: wire.Welcome) -> None:
         self._maybe_fail("on_welcome")
 
+    def on_terms(self, redaction: wire.RedactionRules) -> None:
+        pass
+
     def on_probe_set(self, revision: int, probes: list[wire.Probe]) -> None:
         self._maybe_fail("on_probe_set")
         self.sets.append([probe.id for probe in probes])

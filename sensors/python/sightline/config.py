@@ -24,6 +24,8 @@ SETTINGS = {
     "tags": "more to find it by, as region=eu,tier=web",
     "tenant": "the request header that names the tenant, as X-Tenant; then conditions may use @tenant",
     "roots": f"folders of the service's own source, joined by {os.pathsep!r}; else the working directory",
+    "redact": "more names whose values are withheld, as customer_ref,*_iban",
+    "allow": "names withheld by default that are harmless here, as salt",
     "functions": "modules whose functions are counted and timed all the time, as shop.*,billing.*",
     "budget": "the most the sensor may use of one core, as 0.02",
     "file": "write captures to this file instead of a gateway",
@@ -56,6 +58,8 @@ class SensorConfig:
     tags: dict[str, str] = field(default_factory=dict)
     tenant: str = ""
     roots: tuple[str, ...] = ()
+    redact: tuple[str, ...] = ()
+    allow: tuple[str, ...] = ()
     functions: tuple[str, ...] = ()
     budget: float = DEFAULT_SHARE
     file: str = ""
@@ -77,6 +81,8 @@ class SensorConfig:
             tags=_tags(said["tags"] or {}),
             tenant=_header(str(said["tenant"] or "")),
             roots=_roots(said["roots"] or [os.getcwd()]),
+            redact=_listed(said["redact"] or ()),
+            allow=_listed(said["allow"] or ()),
             functions=_patterns(said["functions"] or ()),
             budget=_budget(said["budget"]),
             file=str(said["file"] or ""),
@@ -153,11 +159,14 @@ def _roots(given: str | Iterable[str]) -> tuple[str, ...]:
     return tuple(os.path.realpath(folder) for folder in folders if folder)
 
 
+def _listed(given: Iterable[str] | str) -> tuple[str, ...]:
+    parts = given.split(",") if isinstance(given, str) else given
+    return tuple(text.strip() for text in parts if text.strip())
+
+
 def _patterns(given: Iterable[str] | str) -> tuple[str, ...]:
     """Globs of module names."""
-    patterns = tuple(
-        text.strip() for text in (given.split(",") if isinstance(given, str) else given) if text.strip()
-    )
+    patterns = _listed(given)
     for pattern in patterns:
         if not _PATTERN.fullmatch(pattern):
             raise ConfigError(

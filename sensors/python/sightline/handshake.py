@@ -65,6 +65,16 @@ def probe_set_holds(key: bytes, *, revision: int, part: int, parts: int, body: b
     return hmac.compare_digest(mac, sign_probe_set(key, revision=revision, part=part, parts=parts, body=body))
 
 
+def sign_terms(key: bytes, *, revision: int, body: bytes) -> bytes:
+    """MAC of new terms; ``key`` is the connection's signing key. What is signed can be no part of a probe set."""
+    return _mac(key, b"terms" + revision.to_bytes(8, "big") + body)
+
+
+def terms_hold(key: bytes, *, revision: int, body: bytes, mac: bytes) -> bool:
+    """Whether these terms were signed on this connection by who knows the token."""
+    return hmac.compare_digest(mac, sign_terms(key, revision=revision, body=body))
+
+
 def _client_key(secret: str) -> bytes:
     return _mac(secret.encode(), b"sightline client key")
 

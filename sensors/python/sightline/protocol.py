@@ -63,6 +63,13 @@ class Welcomed:
 
 
 @dataclass(frozen=True, slots=True)
+class TermsChanged:
+    """The environment's rules are these from now on."""
+
+    redaction: wire.RedactionRules
+
+
+@dataclass(frozen=True, slots=True)
 class ProbesDesired:
     """The whole desired set; it replaces what was desired before."""
 
@@ -98,7 +105,7 @@ class Refused:
     refusal: wire.Refusal
 
 
-Event = Welcomed | ProbesDesired | Acknowledged | Asked | HeartbeatReturned | Refused
+Event = Welcomed | TermsChanged | ProbesDesired | Acknowledged | Asked | HeartbeatReturned | Refused
 
 
 class State(Enum):
@@ -136,11 +143,13 @@ class Protocol:
         self._server_key = handshake.derive(token.secret).server_key
         self._said = self._signing_key = b""
         self._set = _ProbeSetParts()
+        self._terms_revision = 0
         hello = msgspec.structs.replace(
             hello,
             versions=list(wire.SPOKEN_VERSIONS),
             token_id=token.public_id,
             nonce=nonce or os.urandom(handshake.NONCE_BYTES),
+            takes=["terms"],
         )
         self._hello = wire.encode(hello)
         self._out: list[bytes] = [self._hello]
@@ -205,6 +214,8 @@ class Protocol:
                 return [Acknowledged(message)]
             case wire.ProbeSet():
                 return self._probe_set(message)
+            case wire.Terms():
+                return self._terms(message)
             case wire.Request():
                 return [Asked(message)]
             case wire.HeartbeatAck():
@@ -232,6 +243,19 @@ class Protocol:
             return [ProbesDesired(part.revision, wire.probe_list.decode(body))]
         except (msgspec.MsgspecError, RecursionError) as problem:
             raise self._broken("malformed", f"A probe set cannot be read: {problem}") from None
+
+    def _terms(self, terms: wire.Terms) -> list[Event]:
+        if not self._terms_revision < terms.revision < 1 << 63:
+            raise self._broken("terms_order", "Old terms came again.")
+        if not handshake.terms_hold(
+            self._signing_key, revision=terms.revision, body=terms.body, mac=terms.mac
+        ):
+            raise self._broken("terms_forged", "New terms were not signed by who knows the token.")
+        self._terms_revision = terms.revision
+        try:
+            return [TermsChanged(wire.redaction_rules.decode(terms.body))]
+        except (msgspec.MsgspecError, RecursionError) as problem:
+            raise self._broken("malformed", f"New terms cannot be read: {problem}") from None
 
     # Wishes
 

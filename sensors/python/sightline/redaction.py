@@ -69,7 +69,8 @@ class NameRules:
     def __init__(self, added: Iterable[str] = (), allowed: Iterable[str] = ()) -> None:
         plain = [name for name in added if "*" not in name]
         self.strong = STRONG_WORDS
-        self.names = NAMES | {"".join(words_of(name)) for name in plain}
+        self.added = {"".join(words_of(name)) for name in plain}
+        self.names = NAMES | self.added
         self.globs = [name.lower() for name in added if "*" in name]
         self.allowed = {"".join(words_of(name)) for name in allowed}
 
@@ -78,17 +79,21 @@ class NameRules:
         words = words_of(name)
         whole = "".join(words)
         if whole in self.allowed:
-            return ""
+            return self._added_rule(name, whole)
         for found in self._endings(words):
             if found in self.names or found in self.strong:
                 return f"name: {found}"
         for found in self._runs(words):
             if found in self.strong:
                 return f"name: {found}"
-        for glob in self.globs:
-            if fnmatch.fnmatchcase(name.lower(), glob):
-                return f"name: {glob}"
-        return ""
+        return self._added_rule(name, whole)
+
+    def _added_rule(self, name: str, whole: str) -> str:
+        """What a team adds is withheld even where someone allowed the name: rules can only withhold more."""
+        if whole in self.added:
+            return f"name: {whole}"
+        glob = next((glob for glob in self.globs if fnmatch.fnmatchcase(name.lower(), glob)), "")
+        return f"name: {glob}" if glob else ""
 
     def _endings(self, words: list[str]) -> Iterator[str]:
         for start in range(len(words)):

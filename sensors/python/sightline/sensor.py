@@ -74,7 +74,7 @@ class Sensor:
         self.outbox = outbox.Outbox()
         self.budget = Budget(self.config.budget)
         self.breaker = Breaker(self.budget)
-        self.room = Room(self.outbox, self.budget, Redactor(), guarded=self.engine.name == "rewriting")
+        self.room = Room(self.outbox, self.budget, self._redactor(), guarded=self.engine.name == "rewriting")
         self.registry = Registry(self.engine, self.room, self.breaker)
         self.functions = FunctionRecord(self.config.functions, self.engine, self.budget)
         self.sources = Sources(self.config.roots, self.engine.original)
@@ -171,12 +171,24 @@ class Sensor:
 
     def on_welcome(self, welcome: wire.Welcome) -> None:
         """The rules of this environment; they can only withhold more."""
-        terms = (welcome.redaction, welcome.hash_key)
-        if terms != self._terms:
-            self._terms = terms
-            self.room.redactor = Redactor(*terms)
-            self.registry.arm_anew()
+        self._take_terms(welcome.redaction, welcome.hash_key)
         self.registry.tell_everything_again()
+
+    def on_terms(self, redaction: wire.RedactionRules) -> None:
+        """New rules of this environment; what was captured and not yet written is written under them."""
+        self._take_terms(redaction, self._terms[1] if self._terms else b"")
+
+    def _take_terms(self, redaction: wire.RedactionRules, hash_key: bytes) -> None:
+        if (redaction, hash_key) != self._terms:
+            self._terms = redaction, hash_key
+            self.room.redactor = self._redactor(redaction, hash_key)
+            self.registry.arm_anew()
+
+    def _redactor(self, redaction: wire.RedactionRules | None = None, hash_key: bytes = b"") -> Redactor:
+        """The environment's rules with this process's own."""
+        rules = redaction or wire.RedactionRules()
+        own = msgspec.structs.replace(rules, names=[*rules.names, *self.config.redact])
+        return Redactor(own, hash_key, self.config.allow)
 
     def on_probe_set(self, revision: int, probes: list[wire.Probe]) -> None:
         self.registry.reconcile(revision, probes)

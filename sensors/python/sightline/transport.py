@@ -28,6 +28,7 @@ from .protocol import (
     ProtocolError,
     Refused,
     State,
+    TermsChanged,
     Token,
     Welcomed,
 )
@@ -58,6 +59,9 @@ class Host(Interface):
 
     def on_welcome(self, welcome: wire.Welcome) -> None:
         """The terms of a new connection."""
+
+    def on_terms(self, redaction: wire.RedactionRules) -> None:
+        """The environment's rules changed."""
 
     def on_probe_set(self, revision: int, probes: list[wire.Probe]) -> None:
         """The whole desired set: arm, keep and disarm."""
@@ -346,6 +350,8 @@ class Transport(Pump):
         match event:
             case Welcomed(welcome):
                 self._welcomed(welcome)
+            case TermsChanged(redaction):
+                self._ask(lambda: self._host.on_terms(redaction))
             case ProbesDesired(revision, probes):
                 self._revision = revision
                 self._ask(lambda: self._host.on_probe_set(revision, probes))

@@ -299,6 +299,8 @@ class Hello(Struct, tag="hello", omit_defaults=True):
     neighbours: list[str] = msgspec.field(default_factory=list)
     """Who else watches in this process: debugger, coverage, ddtrace, other monitoring tool ids."""
     roots: list[str] = msgspec.field(default_factory=list)
+    takes: list[str] = msgspec.field(default_factory=list)
+    """Types of messages beyond those of version 1 that this sensor understands: ``terms``."""
 
 
 class Proof(Struct, tag="proof"):
@@ -421,6 +423,19 @@ class Welcome(Struct, tag="welcome", omit_defaults=True):
     """Types of messages beyond those of version 1 that this gateway wants: ``functions``."""
 
 
+class Terms(Struct, tag="terms"):
+    """The environment's rules changed: they take the place of those in `Welcome`.
+
+    Sent to sensors whose `Hello.takes` names it. ``body`` is one MessagePack `RedactionRules`; ``mac`` signs (revision,
+    body), see handshake.py.
+    """
+
+    revision: int
+    """Grows with every such message of a connection."""
+    body: bytes
+    mac: bytes
+
+
 class ProbeSet(Struct, tag="probe_set"):
     """The whole desired set: after the last part, whatever is not in it is disarmed.
 
@@ -474,7 +489,7 @@ class Refusal(Struct, tag="refusal", omit_defaults=True):
 
 
 FromSensor = Hello | Proof | ProbeStatuses | Captures | Outcomes | Heartbeat | Functions | Answer
-FromGateway = Challenge | Welcome | ProbeSet | Ack | HeartbeatAck | Request | Refusal
+FromGateway = Challenge | Welcome | Terms | ProbeSet | Ack | HeartbeatAck | Request | Refusal
 
 
 # ---------------------------------------------------------------- answers
@@ -542,4 +557,5 @@ from_sensor: msgspec.msgpack.Decoder[FromSensor] = msgspec.msgpack.Decoder(FromS
 from_gateway: msgspec.msgpack.Decoder[FromGateway] = msgspec.msgpack.Decoder(FromGateway)
 capture_body: msgspec.msgpack.Decoder[Capture] = msgspec.msgpack.Decoder(Capture)
 probe_list: msgspec.msgpack.Decoder[list[Probe]] = msgspec.msgpack.Decoder(list[Probe])
+redaction_rules: msgspec.msgpack.Decoder[RedactionRules] = msgspec.msgpack.Decoder(RedactionRules)
 answer_body: msgspec.msgpack.Decoder[AnswerBody] = msgspec.msgpack.Decoder(AnswerBody)

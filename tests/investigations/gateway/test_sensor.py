@@ -43,6 +43,9 @@ class Host:
             self.welcomes += 1
             self.something.notify_all()
 
+    def on_terms(self, redaction: wire.RedactionRules) -> None:
+        pass
+
     def on_probe_set(self, revision: int, probes: list[wire.Probe]) -> None:
         with self.something:
             self.sets.append((revision, probes))
