@@ -14,7 +14,10 @@ from bench.figures import figure, show
 
 ROOT = Path(__file__).parents[1]
 PYTHONS = ("3.11", "3.12", "3.13")
-GOALS = {"throttled": 0.5, "counter": 0.5, "condition_false": 1.0, "log": 2.0, "snapshot": 50.0}
+GOALS = {
+    "throttled": 0.5, "counter": 0.5, "condition_false": 1.0, "log": 2.0, "snapshot": 50.0,
+    "metric": 2.0, "expectation": 2.0, "duration": 2.0, "function": 5.0,
+}  # fmt: skip
 CPU_OF_A_SNAPSHOT = 150.0
 NOISE = 0.09
 """Below this many µs a difference is noise on a shared machine."""
@@ -23,7 +26,7 @@ NOISE = 0.09
 def figures(wanted: list[str]) -> Iterator[dict[str, Any]]:
     """Every figure whose name begins with one of ``wanted``; all of them when nothing is named."""
     for version in PYTHONS:
-        interpreter = _interpreter(version)
+        interpreter = interpreter_of(version)
         if interpreter is None:
             yield {
                 "figure": "sensor",
@@ -37,7 +40,8 @@ def figures(wanted: list[str]) -> Iterator[dict[str, Any]]:
                 yield line
 
 
-def _interpreter(version: str) -> Path | None:
+def interpreter_of(version: str) -> Path | None:
+    """The Python of the environment that is made for this version, if there is one."""
     own = f"{sys.version_info.major}.{sys.version_info.minor}"
     path = ROOT / (".venv" if version == own else f".venv-{version}") / "bin" / "python"
     return path if path.exists() else None

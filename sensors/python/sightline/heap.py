@@ -41,6 +41,8 @@ class Codes:
         self.codes: dict[int, CodeType] = {}
         self.lineages: dict[int, tuple[CodeType, ...]] = {}
         self.functions: dict[int, dict[int, weakref.ref[FunctionType]]] = {}
+        self._by_line: dict[int, list[CodeType]] = {}
+        self._indexed = 0
 
     def add_function(self, function: FunctionType, code: CodeType) -> None:
         """Take in a function that runs ``code`` (its own, or what an engine replaced)."""
@@ -54,6 +56,14 @@ class Codes:
             self.codes[id(inner)] = inner
             if len(lineage) >= len(self.lineages.get(id(inner), ())):
                 self.lineages[id(inner)] = lineage
+
+    def holding(self, line: int) -> list[CodeType]:
+        """Those that hold ``line``. An index over all of them, because a probe set asks for many lines of one file."""
+        for code in list(self.codes.values())[self._indexed :]:
+            for each in linetables.lines_of(code):
+                self._by_line.setdefault(each, []).append(code)
+        self._indexed = len(self.codes)
+        return self._by_line.get(line, [])
 
     def functions_of(self, code: CodeType) -> tuple[weakref.ref[FunctionType], ...]:
         return tuple(self.functions.get(id(code), {}).values())
@@ -154,9 +164,12 @@ def anywhere(module: ModuleType) -> Iterator[FunctionType]:
 def running(module: ModuleType) -> Iterator[CodeType]:
     """Code objects of the module that some thread is in the middle of, the body of ``__main__`` among them."""
     own = namespace(module)
-    for frame in list(sys._current_frames().values()):
-        inner: FrameType | None = frame
-        while inner is not None:
-            if inner.f_globals is own:
-                yield inner.f_code
-            inner = inner.f_back
+    inner: FrameType | None = None
+    try:
+        for inner in list(sys._current_frames().values()):
+            while inner is not None:
+                if inner.f_globals is own:
+                    yield inner.f_code
+                inner = inner.f_back
+    finally:
+        inner = None  # one of them is our own: a frame that holds itself keeps its callers' variables alive

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from types import CodeType, ModuleType
 
@@ -35,18 +37,96 @@ class Found:
         ]
 
 
+class Look:
+    """What was seen of this process since the look began: a set of a thousand probes asks about few files."""
+
+    def __init__(self) -> None:
+        self.hashes: dict[str, str] = {}
+        self._by_path: dict[str, list[ModuleType]] = {}
+        self._surveys: dict[tuple[int, ...], Survey] = {}
+        self._expected: dict[tuple[str, bool], heap.Codes | None] = {}
+
+    def by_path(self) -> dict[str, list[ModuleType]]:
+        """The modules of this process by their source files."""
+        if not self._by_path:
+            for module in modules():
+                self._by_path.setdefault(file_of(module), []).append(module)
+            self._by_path.pop("", None)
+        return self._by_path
+
+    def survey(self, found: list[ModuleType], original: Callable[[CodeType], CodeType]) -> Survey:
+        key = tuple(map(id, found))
+        if key not in self._surveys:
+            self._surveys[key] = Survey(found, original)
+        return self._surveys[key]
+
+    def expected(self, path: str, line: int, *, compiling: bool) -> set[tuple[str, int]]:
+        """The functions of a file that hold ``line``: what a search must have found to be complete."""
+        key = (path, compiling)
+        if key not in self._expected:
+            self._expected[key] = _codes_of(
+                linetables.compiled(path) if compiling else linetables.cached(path)
+            )
+        codes = self._expected[key]
+        if codes is None:
+            return set()
+        return {_identity(spot.code) for spot in _spots_at(codes, line) if linetables.is_function(spot.code)}
+
+    def source_hash(self, path: str) -> str:
+        if path not in self.hashes:
+            self.hashes[path] = source_hash(path)
+        return self.hashes[path]
+
+
+class Survey:
+    """The code objects found in some modules so far, searched for as deeply as was needed until now."""
+
+    def __init__(self, found: list[ModuleType], original: Callable[[CodeType], CodeType]) -> None:
+        self.codes = heap.Codes()
+        self._modules = found
+        self._original = original
+        self._searches = deque((heap.shown, heap.reachable, heap.anywhere))
+
+    def deepen(self) -> bool:
+        """Search in the next, dearer way; False when there is none left."""
+        if not self._searches:
+            return False
+        search = self._searches.popleft()
+        for module in self._modules:
+            for function in search(module):
+                self.codes.add_function(function, self._original(function.__code__))
+            for code in heap.running(module):
+                self.codes.add_code(self._original(code))
+        return True
+
+
 class Locator:
     """Answers for one process. ``original`` gives the code object an engine replaced, or the same."""
 
     def __init__(self, original: Callable[[CodeType], CodeType] = lambda code: code) -> None:
         self._original = original
+        self._look = Look()
+        self._looking = False
+
+    @contextmanager
+    def one_look(self) -> Iterator[None]:
+        """What is located within looks at the process once: for sets of probes. Nothing of it is kept afterwards."""
+        if self._looking:
+            yield
+            return
+        self._looking, self._look = True, Look()
+        try:
+            yield
+        finally:
+            self._looking, self._look = False, Look()
 
     def locate(self, location: wire.Location) -> Found:
         """Raises `LocationError` for what can never be armed, `NotImportedYet` for what may come."""
-        if location.file and location.line > 0:
-            return self._by_line(location)
-        if location.function:
-            return self._by_function(location.function)
+        with self.one_look():
+            if location.file and location.line > 0:
+                return self._by_line(location)
+            if location.function:
+                return self._by_function(location.function)
         raise LocationError("location_incomplete", "Name a file with a line, or a function as `module:name`.")
 
     def locate_function(self, location: wire.Location) -> Found:
@@ -56,7 +136,8 @@ class Locator:
         """
         if not location.file or location.line <= 0:
             return self.locate(location)
-        found = self._by_line(location)
+        with self.one_look():
+            found = self._by_line(location)
         spots: dict[int, Spot] = {}
         for spot in found.spots:
             around = [*spot.lineage, spot.code]
@@ -86,17 +167,13 @@ class Locator:
                 raise NotImportedYet(f"{path} is still being run for the first time.")
             raise problem
         _wait_for_functions(spots, modules_found)
-        return Found(path, location.line, spots, source_hash(path))
+        return Found(path, location.line, spots, self._look.source_hash(path))
 
     def _modules_of(self, wanted: str) -> list[ModuleType]:
-        by_file: dict[str, list[ModuleType]] = {}
-        for module in modules():
-            path = file_of(module)
-            if path and ends_with(path, wanted):
-                by_file.setdefault(path, []).append(module)
-        exact = by_file.get(wanted)
-        if exact:
-            return exact
+        by_path = self._look.by_path()
+        if wanted in by_path:
+            return by_path[wanted]
+        by_file = {path: found for path, found in by_path.items() if ends_with(path, wanted)}
         if not by_file:
             raise NotImportedYet(f"No module has been imported from {wanted} in this process yet.")
         if len(by_file) > 1:
@@ -107,26 +184,17 @@ class Locator:
         return next(iter(by_file.values()))
 
     def _holders(self, found: list[ModuleType], line: int, path: str) -> tuple[heap.Codes, list[Spot]]:
-        codes = heap.Codes()
-        expected = _holding(linetables.cached(path), line)
-        spots: list[Spot] = []
-        for search in (heap.shown, heap.reachable, heap.anywhere):
-            for module in found:
-                self._take_in(codes, search(module))
-                for code in heap.running(module):
-                    codes.add_code(self._original(code))
-            spots = _spots_at(codes, line)
-            if (
-                not spots and not expected
-            ):  # compiling stalls other threads: only when the import cache has nothing
-                expected = _holding(linetables.compiled(path), line)
-            if expected <= {_identity(spot.code) for spot in spots}:
+        look = self._look
+        survey = look.survey(found, self._original)
+        expected = look.expected(path, line, compiling=False)
+        spots = _spots_at(survey.codes, line)
+        while not spots or not expected <= {_identity(spot.code) for spot in spots}:
+            if not survey.deepen():
                 break
-        return codes, spots
-
-    def _take_in(self, codes: heap.Codes, functions: Iterable[object]) -> None:
-        for function in functions:
-            codes.add_function(function, self._original(function.__code__))  # type: ignore[arg-type, attr-defined]
+            spots = _spots_at(survey.codes, line)
+            if not spots and not expected:  # compiling stalls others: only when the import cache has nothing
+                expected = look.expected(path, line, compiling=True)
+        return survey.codes, spots
 
     def _nowhere(self, path: str, line: int, codes: heap.Codes) -> LocationError:
         body = linetables.compiled(path)
@@ -167,18 +235,18 @@ class Locator:
             )
         if type(module) is not ModuleType and not isinstance(module, ModuleType):
             raise NotImportedYet(f"The module {name} has not been imported in this process yet.")
-        codes = heap.Codes()
-        for search in (heap.shown, heap.reachable, heap.anywhere):
-            self._take_in(codes, search(module))
-            chosen = [code for code in codes if code.co_qualname == qualname and linetables.is_function(code)]
-            if chosen:
-                path = file_of(module) or chosen[0].co_filename
-                spots = [_spot(codes, code, linetables.first_line_of(code)) for code in chosen]
-                _wait_for_functions(spots, [module])
-                return Found(path, spots[0].line, spots, source_hash(path))
-        raise LocationError(
-            "no_such_function", f"{name} has no function {qualname}.{_similar(codes, qualname)}"
-        )
+        survey = self._look.survey([module], self._original)
+        chosen = _named(survey.codes, qualname)
+        while not chosen and survey.deepen():
+            chosen = _named(survey.codes, qualname)
+        if not chosen:
+            raise LocationError(
+                "no_such_function", f"{name} has no function {qualname}.{_similar(survey.codes, qualname)}"
+            )
+        path = file_of(module) or chosen[0].co_filename
+        spots = [_spot(survey.codes, code, linetables.first_line_of(code)) for code in chosen]
+        _wait_for_functions(spots, [module])
+        return Found(path, spots[0].line, spots, self._look.source_hash(path))
 
 
 def _wait_for_functions(spots: list[Spot], found: list[ModuleType]) -> None:
@@ -233,13 +301,16 @@ def source_hash(path: str) -> str:
         return ""
 
 
-def _holding(body: CodeType | None, line: int) -> set[tuple[str, int]]:
-    """The functions of a file that hold ``line``: what a search must have found to be complete."""
+def _codes_of(body: CodeType | None) -> heap.Codes | None:
     if body is None:
-        return set()
+        return None
     codes = heap.Codes()
     codes.add_code(body)
-    return {_identity(spot.code) for spot in _spots_at(codes, line) if linetables.is_function(spot.code)}
+    return codes
+
+
+def _named(codes: heap.Codes, qualname: str) -> list[CodeType]:
+    return [code for code in codes if code.co_qualname == qualname and linetables.is_function(code)]
 
 
 def _is_named_function(code: CodeType) -> bool:
@@ -264,7 +335,7 @@ def _spots_at(codes: heap.Codes, line: int) -> list[Spot]:
     `total = sum(x.amount for x in xs)` is one statement to its reader, so its generator expression is left out; in an
     expression over several lines the element's own line belongs to the inner code object, and fires once an element.
     """
-    holders = [code for code in codes if line in linetables.lines_of(code)]
+    holders = codes.holding(line)
     ids = {id(code) for code in holders}
     left_out: set[int] = set()
     for inner in holders:
