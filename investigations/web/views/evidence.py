@@ -20,11 +20,11 @@ from investigations.evidence import selectors
 from investigations.evidence import services as verbs
 from investigations.evidence.models import Evidence, EvidenceKind, Hypothesis, Stance
 from investigations.evidence.services import TRANSITIONS
-from investigations.lib.errors import Problem
 from investigations.lib.ids import show
 from investigations.sessions import selectors as sessions
 from investigations.sessions.models import InvestigationSession
 from investigations.web.actors import actor, id_in_address
+from investigations.web.form_page import form_page
 
 STANCES = [(stance.value, stance.label) for stance in Stance]
 
@@ -99,17 +99,13 @@ def new_hypothesis(request: HttpRequest, session_id: str) -> HttpResponse:
     by = actor(request)
     session = sessions.session(by, id_in_address("ses", session_id))
     form = HypothesisForm(request.POST or None)
-    context: dict[str, Any] = {"session": session, "session_id": session_id, "form": form}
-    status = 200
-    if request.method == "POST":
-        status = 422
-        if form.is_valid():
-            try:
-                verbs.propose_hypothesis(by=by, session=session, **form.cleaned_data)
-                return redirect("session", session_id=session_id)
-            except Problem as problem:
-                context["problem"] = problem
-    return render(request, "evidence/new_hypothesis.html", context, status=status)
+
+    def propose() -> HttpResponse:
+        verbs.propose_hypothesis(by=by, session=session, **form.cleaned_data)
+        return redirect("session", session_id=session_id)
+
+    context = {"session": session, "session_id": session_id}
+    return form_page(request, "evidence/new_hypothesis.html", form, propose, context)
 
 
 @login_required
@@ -152,18 +148,14 @@ def record(request: HttpRequest, session_id: str) -> HttpResponse:
     of = request.GET.get("of", "")
     kind = {"cap_": "capture", "alr_": "alert"}.get(of[:4], "observation")
     form = EvidenceForm(request.POST or None, by=by, session=session, initial={"of": of, "kind": kind})
-    context: dict[str, Any] = {"session": session, "session_id": session_id, "form": form}
-    status = 200
-    if request.method == "POST":
-        status = 422
-        if form.is_valid():
-            try:
-                made = form.record()
-                messages.success(request, f"E{made.number} is recorded.")
-                return redirect("session", session_id=session_id)
-            except Problem as problem:
-                context["problem"] = problem
-    return render(request, "evidence/record.html", context, status=status)
+
+    def freeze() -> HttpResponse:
+        made = form.record()
+        messages.success(request, f"E{made.number} is recorded.")
+        return redirect("session", session_id=session_id)
+
+    context = {"session": session, "session_id": session_id}
+    return form_page(request, "evidence/record.html", form, freeze, context)
 
 
 @login_required

@@ -20,9 +20,9 @@ from investigations.alerts import selectors
 from investigations.alerts import services as verbs
 from investigations.alerts.backends import BACKENDS
 from investigations.alerts.models import AlertSource
-from investigations.lib.errors import Problem
 from investigations.shapes import link
 from investigations.web.actors import actor, id_in_address
+from investigations.web.form_page import form_page
 
 
 class SourceForm(forms.Form):
@@ -128,16 +128,11 @@ def source(request: HttpRequest, source_id: str) -> HttpResponse:
 
 
 def _answer_form(request: HttpRequest, form: SourceForm, context: dict[str, Any]) -> HttpResponse:
-    status = 200
-    if request.method == "POST":
-        status = 422
-        if form.is_valid():
-            try:
-                form.save()
-                return redirect("sources")
-            except Problem as problem:
-                context["problem"] = problem
-    return render(request, "settings/source.html", context | {"form": form}, status=status)
+    def save() -> HttpResponse:
+        form.save()
+        return redirect("sources")
+
+    return form_page(request, "settings/source.html", form, save, context)
 
 
 @login_required
