@@ -6,12 +6,12 @@ A detail comes from a sensor, so nothing in it is trusted: what does not read as
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from sightline.wire import Capture, Value
+from sightline.wire import Value
 
 Some = Value | UnsetType
 """A value that may not be there, which is not the same as None."""
@@ -126,6 +126,15 @@ class CallOut(Struct, omit_defaults=True):
     exception: Raised | None = None
 
 
+class Captured(Protocol):
+    """A capture's body, whole or the part that lists show."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def detail(self) -> dict[str, Any] | None: ...
+
+
 Detail = Call | Slow | Caught | Path | Written | Judged | CallOut
 _FORMS: dict[str, type[Any]] = {
     "function": Call,
@@ -138,7 +147,7 @@ _FORMS: dict[str, type[Any]] = {
 }
 
 
-def read(capture: Capture) -> Detail | None:
+def read(capture: Captured) -> Detail | None:
     """The detail of a capture of its kind; None where there is none, or none that reads."""
     form = _FORMS.get(capture.kind)
     if form is None or not capture.detail:
@@ -172,7 +181,7 @@ def _values_in(path: str, part: Any) -> Iterator[tuple[str, Value]]:
 # ---------------------------------------------------------------- in one line
 
 
-def sentence(capture: Capture) -> str:
+def sentence(capture: Captured) -> str:
     """The detail in a few words, for a list; empty where there is none."""
     detail = read(capture)
     return "" if detail is None else _SENTENCES[type(detail)](detail)

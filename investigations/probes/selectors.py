@@ -6,8 +6,10 @@ import uuid
 from collections import Counter
 from collections.abc import Collection, Iterable
 from datetime import datetime
+from typing import Any
 
 import msgspec
+from django.db import connection
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
@@ -37,6 +39,7 @@ from sightline import wire
 __all__ = [
     "HitHistogram",
     "HitTotals",
+    "Noted",
     "capture",
     "captures_after",
     "captures_before",
@@ -50,6 +53,8 @@ __all__ = [
     "hit_totals",
     "hit_totals_of",
     "labels_of",
+    "latest_captures_of",
+    "noted",
     "outcome_of",
     "probe",
     "probes_of",
@@ -248,18 +253,48 @@ def decode(capture: Capture) -> wire.Capture:
     return wire.capture_body.decode(capture.body)
 
 
-class _Watched(msgspec.Struct, gc=False):
+class Noted(msgspec.Struct, gc=False):
     """The part of a capture's body that a list shows."""
 
+    kind: str = ""
     watches: dict[str, wire.Value] | None = None
+    detail: dict[str, Any] | None = None
 
 
-_watched_body = msgspec.msgpack.Decoder(_Watched)
+_noted_body = msgspec.msgpack.Decoder(Noted)
+
+
+def noted(capture: Capture) -> Noted:
+    """Its watched values and what only its kind keeps, without decoding its frames."""
+    return _noted_body.decode(capture.body)
 
 
 def watches(capture: Capture) -> dict[str, wire.Value]:
-    """Its watched values by name, without decoding its frames."""
-    return _watched_body.decode(capture.body).watches or {}
+    """Its watched values by name."""
+    return noted(capture).watches or {}
+
+
+_LATEST = """
+SELECT newest.id FROM unnest(%(probes)s::uuid[]) AS wanted(probe_id)
+CROSS JOIN LATERAL (
+    SELECT id FROM probes_capture WHERE probe_id = wanted.probe_id ORDER BY cursor DESC LIMIT %(most)s
+) AS newest
+"""
+
+
+def latest_captures_of(
+    by: Actor, probes: Collection[Probe], limit: int = 20
+) -> dict[uuid.UUID, list[Capture]]:
+    """The last captures of each of many probes, oldest first, by their ids; two queries for them all."""
+    for environment in {probe.environment for probe in probes}:
+        permissions.require(by, "read", environment)
+    found: dict[uuid.UUID, list[Capture]] = {probe.id: [] for probe in probes}
+    with connection.cursor() as cursor:
+        cursor.execute(_LATEST, {"probes": list(found), "most": limit})
+        ids = [id for (id,) in cursor.fetchall()]
+    for capture in Capture.objects.filter(id__in=ids, probe_id__in=found).order_by("cursor"):
+        found[capture.probe_id].append(capture)
+    return found
 
 
 def armed_by_instance(instance_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, int]:

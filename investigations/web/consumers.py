@@ -1,4 +1,4 @@
-"""The pages' sockets: a session's, the inbox's, the fleet's."""
+"""The pages' sockets: a session's, a probe's, the inbox's, the fleet's."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from investigations.alerts import selectors as alerts
 from investigations.lib.ids import show
 from investigations.live import topics
 from investigations.probes import selectors as probes
-from investigations.probes.models import Capture
+from investigations.probes.models import Capture, Probe
 from investigations.sessions import selectors as sessions
 from investigations.sessions.models import InvestigationSession
-from investigations.web import session_page
+from investigations.web import probe_results, session_page
 from investigations.web.actors import id_in_address
 from investigations.web.sockets import LiveConsumer, out_of_band
 from investigations.web.views.fleet import figures
@@ -157,6 +157,48 @@ def _row(row: dict[str, Any]) -> str:
     ).strip()
 
 
+class ProbeConsumer(LiveConsumer):
+    """A probe's captures as rows; where it stands, and what it brought, as whole elements."""
+
+    def open(self, by: Actor) -> Sequence[str]:
+        self.types: session_page.Types = {}
+        return [topics.session_topic(self._probe(by).session_id)]
+
+    def _probe(self, by: Actor) -> Probe:
+        return probes.probe(by, id_in_address("prb", self.scope["url_route"]["kwargs"]["probe_id"]))
+
+    def paint(self, by: Actor, changed: set[str], whole: bool) -> list[str]:
+        probe = self._probe(by)
+        rows = self._captures(by, probe)
+        frames = [rows]
+        if not self.paused and (whole or rows or changed & {"probes", "deliveries"}):
+            slip = {"probe": session_page.slip(probe)}
+            frames.append(self.unsent(render_to_string("components/probe_slip.html", slip)))
+            result = probe_results.result(by, probe)
+            frames.append(self.unsent(render_to_string("probes/result.html", result)))
+        return [frame for frame in frames if frame]
+
+    def _captures(self, by: Actor, probe: Probe) -> str:
+        """What is missing; when that is more than a list holds, its newest in place of all that is painted."""
+        seen = self.cursors.get("captures", 0)
+        if probe.session.capture_cursor <= seen:
+            return ""
+        rows = probes.captures_after(by, probe.session, seen, probe=probe, limit=MOST_ROWS + 1)
+        if not rows:
+            self.cursors["captures"] = probe.session.capture_cursor
+            return ""
+        facts: dict[str, Any] = {"list": "captures", "from": seen, "newer": len(rows)}
+        replace = len(rows) > MOST_ROWS
+        if replace:
+            rows = probes.captures_before(by, probe.session, probe=probe, limit=MOST_ROWS)
+        self.cursors["captures"] = rows[-1].cursor
+        facts["cursor"] = rows[-1].cursor
+        if not self.paused:
+            found = session_page.capture_rows(probe.session, rows, types=self.types)
+            facts |= {"failing": found.failing, "captures": found.rows[::-1], "replace": replace}
+        return render_to_string("sessions/live_rows.html", facts)
+
+
 class InboxConsumer(LiveConsumer):
     """Tells an open inbox that alerts changed; the page then asks for its list again."""
 
@@ -189,6 +231,7 @@ class FleetConsumer(LiveConsumer):
 
 urlpatterns = [
     path("live/sessions/<str:session_id>/", SessionConsumer.as_asgi()),
+    path("live/probes/<str:probe_id>/", ProbeConsumer.as_asgi()),
     path("live/inbox/", InboxConsumer.as_asgi()),
     path("live/fleet/", FleetConsumer.as_asgi()),
 ]

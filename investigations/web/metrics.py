@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from django.urls import reverse
+
 from investigations.accounts.actors import Actor
 from investigations.alerts.metrics import MetricWindow, metric_window
 from investigations.alerts.models import Alert, Episode
+from investigations.lib.ids import show
 from investigations.web.plots import MetricLine
 
 
@@ -17,6 +21,7 @@ from investigations.web.plots import MetricLine
 class AlertMetric:
     """What the source answered: points (None where it knows nothing), or the sentence why there are none."""
 
+    alert_id: uuid.UUID
     answer: MetricWindow
     name: str
     points: list[tuple[datetime, float | None]]
@@ -58,6 +63,10 @@ class AlertMetric:
             "caption": f"{self.name}, every {self.answer.series.step_s:g} s",
             "columns": ["Time", "Value"],
             "rows": rows,
+            **{
+                f"{form}_url": reverse("alert_metric_file", args=[show("alr", self.alert_id), form])
+                for form in ("csv", "svg")
+            },
         }
 
 
@@ -68,7 +77,7 @@ def alert_metric(by: Actor, alert: Alert, start: datetime, end: datetime) -> Ale
     points = (
         [(datetime.fromtimestamp(at, UTC), _known(value)) for at, value in lines[0].points] if lines else []
     )
-    return AlertMetric(answer, alert.name, points)
+    return AlertMetric(alert.id, answer, alert.name, points)
 
 
 def _known(value: float | None) -> float | None:

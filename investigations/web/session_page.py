@@ -18,13 +18,13 @@ from investigations.catalog.models import Instance
 from investigations.evidence import selectors as evidence
 from investigations.evidence.models import EvidenceKind
 from investigations.lib.ids import show
+from investigations.probes import details, figures, kinds, readings
 from investigations.probes import selectors as probes
 from investigations.probes.histogram import hit_histogram
 from investigations.probes.models import Capture, Probe, ProbeDelivery, ProbeState
 from investigations.sessions.models import InvestigationSession, SessionStatus, TimelineEntry
-from investigations.web import plots, values
+from investigations.web import hits, plots, values
 from investigations.web.metrics import AlertMetric, alert_metric
-from sightline import wire
 
 ROWS = 100
 """Captures a page opens with."""
@@ -136,13 +136,13 @@ def capture_rows(
     ``types`` gathers what was seen over several calls, so that a few new rows are judged by all before them.
     """
     outcomes = probes.outcome_of(session.environment_id, [capture.execution_id for capture in captures])
-    watched = [(capture, probes.watches(capture)) for capture in captures]
-    usual = _usual_types(watched, outcomes, {} if types is None else types)
+    noted = [(capture, probes.noted(capture)) for capture in captures]
+    usual = _usual_types(noted, outcomes, {} if types is None else types)
     instances = _short_names({capture.instance_id for capture in captures})
     rows, unlabelled = [], {}
-    for capture, watches in watched:
+    for capture, body in noted:
         outcome = outcomes.get(capture.execution_id, "unknown")
-        row = _row(capture, watches, outcome, instances, usual)
+        row = _row(capture, body, outcome, instances, usual)
         rows.append(row)
         if outcome == "unknown" and capture.execution_id:
             unlabelled[row["public_id"]] = capture
@@ -151,21 +151,23 @@ def capture_rows(
 
 def _row(
     capture: Capture,
-    watches: Mapping[str, wire.Value],
+    body: probes.Noted,
     outcome: str,
     instances: Mapping[uuid.UUID, str],
     usual: Mapping[tuple[uuid.UUID, str], str],
 ) -> dict[str, Any]:
+    """A row says what its kind says; where that is nothing, it shows the first two watches."""
     public_id = show("cap", capture.id)
-    watched = list(watches.items())
+    watched = list((body.watches or {}).items())
+    said = capture.message or details.sentence(body)
     headline = second = None
     differs = False
-    if watched:
-        name, value = watched[0]
+    if watched and not said:
+        name, value = watched.pop(0)
         headline = values.leaf(value, name=name, path=name)
         differs = usual.get((capture.probe_id, name), value.type) != value.type
-    if len(watched) > 1:
-        second = values.written(watched[1][1])
+    if watched:
+        second = values.written(watched[0][1])
     return {
         "public_id": public_id,
         "current": False,
@@ -174,20 +176,20 @@ def _row(
         "outcome": outcome,
         "instance": instances.get(capture.instance_id, "?"),
         "headline": headline,
-        "message": capture.message or capture.function or capture.kind,
+        "message": said or capture.function or capture.kind,
         "second": second,
         "standing": "differs" if differs else "",
     }
 
 
 def _usual_types(
-    watched: Iterable[tuple[Capture, Mapping[str, wire.Value]]], outcomes: Mapping[str, str], counts: Types
+    noted: Iterable[tuple[Capture, probes.Noted]], outcomes: Mapping[str, str], counts: Types
 ) -> dict[tuple[uuid.UUID, str], str]:
     """For each probe and watch the type most passing captures hold (of all, while none is labelled)."""
-    for capture, watches in watched:
+    for capture, body in noted:
         if outcomes.get(capture.execution_id) == "fail":
             continue
-        for name, value in watches.items():
+        for name, value in (body.watches or {}).items():
             counts.setdefault((capture.probe_id, name), Counter())[value.type] += 1
     return {key: counted.most_common(1)[0][0] for key, counted in counts.items()}
 
@@ -228,10 +230,16 @@ def slip(probe: Probe) -> dict[str, Any]:
 def slips(session_probes: Sequence[Probe]) -> list[dict[str, Any]]:
     """The same for each of many probes, at the cost of one."""
     deliveries, totals = probes.deliveries_of(session_probes), probes.hit_totals_of(session_probes)
-    return [_slip(probe, deliveries[probe.id], totals[probe.id]) for probe in session_probes]
+    counted = readings.totals_of(session_probes)
+    return [
+        _slip(probe, deliveries[probe.id], totals[probe.id], figures.sentence(probe.kind, counted[probe.id]))
+        for probe in session_probes
+    ]
 
 
-def _slip(probe: Probe, deliveries: Sequence[ProbeDelivery], totals: probes.HitTotals) -> dict[str, Any]:
+def _slip(
+    probe: Probe, deliveries: Sequence[ProbeDelivery], totals: probes.HitTotals, counted: str
+) -> dict[str, Any]:
     refused = [delivery.sentence for delivery in deliveries if delivery.state == "rejected"]
     public_id = show("prb", probe.id)
     active = probe.state == ProbeState.ACTIVE
@@ -245,7 +253,10 @@ def _slip(probe: Probe, deliveries: Sequence[ProbeDelivery], totals: probes.HitT
         "state": probe.state,
         "armed": sum(delivery.state == "armed" for delivery in deliveries),
         "instances": len(deliveries),
-        "rate": f"{probe.rate:g} a second",
+        "url": reverse("probe", args=[public_id]),
+        "figures": counted,
+        "says": probe.value or probe.template,
+        "rate": f"{probe.rate:g} a second" if kinds.captures(probe.kind, probe.options) else "",
         "ends": probe.expires_at if active else None,
         "hits": totals.counts,
         "at_least": totals.at_least,
@@ -297,7 +308,9 @@ def timeline(by: Actor, session: InvestigationSession, sight: Capture | None = N
         captures=[_sight(capture) for capture in probes.captures_before(by, session, limit=50)],
         sight=_sight(sight) if sight else None,
     )
-    return {"timeline": drawn, "metric": metric, "table": _table(metric)}
+    files = [reverse("session_hits", args=[show("ses", session.id), form]) for form in ("csv", "svg")]
+    counted = hits.table(histogram) | {"csv_url": files[0], "svg_url": files[1]}
+    return {"timeline": drawn, "metric": metric, "table": _table(metric), "hits_table": counted}
 
 
 def _start(session: InvestigationSession, end: datetime) -> datetime:

@@ -11,6 +11,7 @@ from investigations.web.views import (
     inbox,
     incidents,
     probes,
+    redaction,
     sessions,
     signing_in,
     sources,
@@ -30,6 +31,7 @@ urlpatterns = [
     *fleet.urlpatterns,
     *sources.urlpatterns,
     *tokens.urlpatterns,
+    *redaction.urlpatterns,
     *audit.urlpatterns,
     *signing_in.urlpatterns,
 ]

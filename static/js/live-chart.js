@@ -1,5 +1,5 @@
 // <live-chart data-series="…">: a moving series on uPlot, from the JSON of its attribute:
-//   {"x": [unix seconds], "series": [{"label", "values": [number | null], "tone": "firing" | "pass" | "fail" | "ink"}],
+//   {"x": [unix seconds], "series": [{"label", "values": [number | null], "tone": "firing" | "pass" | "fail" | "ink", "dash": true}],
 //    "unit": "%", "threshold": {"value", "label"}, "windows": [[from, to, label]], "marks": [[at, label]], "sight": at}
 // null and missing stretches are hatched: no data is never zero. Colours are the page's tokens and follow the theme.
 // add({x, values}) adds one reading; the oldest leaves, so that the window keeps its length.
@@ -106,11 +106,19 @@ class LiveChart extends HTMLElement {
         { ...axis, size: 44, gap: 4, grid: { stroke: this.colors["--line"], width: 1, dash: [1, 3] },
           values: (_, ticks) => ticks.map((tick) => `${tick}${this.data.unit ? ` ${this.data.unit}` : ""}`) },
       ],
-      series: [{}, ...this.data.series.map(({ label, tone }) => ({
-        label, stroke: this.colors[TONES[tone] ?? TONES.ink], width: 1.5, spanGaps: false, points: { show: false },
+      series: [{}, ...this.data.series.map(({ label, tone, dash }) => ({
+        label, stroke: this.colors[TONES[tone] ?? TONES.ink], width: 1.5, spanGaps: false, dash: dash ? [4, 3] : [],
+        points: { show: (plot, index) => this.#sparse(index) },
       }))],
       hooks: { drawClear: [(plot) => this.#under(plot)], draw: [(plot) => this.#over(plot)] },
     };
+  }
+
+  // Values that stand alone between gaps make no line: they are shown as points.
+  #sparse(index) {
+    const values = this.columns[index];
+    return values.some((value, at) => (value ?? null) !== null
+      && (values[at - 1] ?? null) === null && (values[at + 1] ?? null) === null);
   }
 
   // Hours and minutes as the rest of the page says them; seconds only where they part the ticks.

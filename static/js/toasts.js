@@ -43,6 +43,11 @@ document.addEventListener("htmx:beforeSwap", (event) => {
 document.addEventListener("htmx:sendError", () => say("The server did not answer. Nothing was changed.", "failed"));
 document.addEventListener("toast", (event) => say(event.detail.text ?? event.detail.value, event.detail.tone));
 
+// What was taken back is done with: the word that offered it goes.
+document.addEventListener("htmx:afterRequest", (event) => {
+  if (event.detail.successful) event.detail.elt?.closest?.("[data-toast] form")?.closest("[data-toast]").remove();
+});
+
 document.addEventListener("click", (event) => {
   const toast = event.target.closest("[data-dismiss]")?.closest("[data-toast]");
   toast?.remove();

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from investigations.accounts import redaction
 from investigations.accounts import services as accounts
 from investigations.accounts.actors import Actor
 from investigations.accounts.models import AccessToken, TokenKind
@@ -58,7 +59,9 @@ def things(
         by=admin, kind=TokenKind.SENSOR, name="of production", owner=admin.user, environment=environment
     )
     payload = RawPayload.objects.create(source=alert_source, door="webhook", body="[]", error="no form")
+    rule = redaction.add_redaction_rule(by=admin, environment=environment, kind="name", pattern="acme_*")
     return {
+        "rule_id": show("rul", rule.pk),
         "session_id": show("ses", session.pk),
         "alert_id": show("alr", alert.pk),
         "incident_id": show("inc", Incident.objects.get().pk),
@@ -74,4 +77,7 @@ def things(
         "payload_id": show("pay", payload.pk),
         "token_id": show("tok", AccessToken.objects.get(pk=token.pk).pk),
         "environment": environment.name,
+        "plot": "hits",
+        "form": "csv",
+        "act": show("act", probe.pk),
     }

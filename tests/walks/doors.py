@@ -21,15 +21,17 @@ PAGES = {
     "session_timeline": "viewer", "session_report": "viewer", "session_source": "viewer",
     "session_assignments": "viewer", "capture": "viewer", "capture_compare": "viewer", "hypothesis": "viewer",
     "evidence": "viewer", "service": "viewer", "service_source": "viewer",
-    "instance": "viewer", "probe_check": "viewer", "source": "admin",
+    "instance": "viewer", "probe_check": "viewer", "probe": "viewer",
+    "probe_plot": "viewer", "session_hits": "viewer", "alert_metric_file": "viewer", "source": "admin",
     "hypothesis_new": "responder", "evidence_record": "responder", "evidence_link": "responder",
     "hypothesis_state": "responder", "incident_attach": "responder", "incident_note": "responder",
     "incident_take": "responder", "incident_resolve": "responder", "incident_close": "responder",
     "incident_reopen": "responder", "session_open_on_alert": "responder", "session_open_on_incident": "responder",
     "session_close": "responder", "session_reopen": "responder", "probe_place": "responder",
-    "probe_remove": "responder", "fleet_disarm": "responder",
+    "probe_remove": "responder", "probe_restore": "responder", "fleet_disarm": "responder",
+    "fleet_restore": "responder",
     "source_check": "admin", "source_remove": "admin", "source_webhook": "admin", "source_replay": "admin",
-    "token_revoke": "admin",
+    "token_revoke": "admin", "redaction": SIGNED_IN, "redaction_remove": "admin",
 }  # fmt: skip
 """The least that opens a page and does what it is for. A page for whoever is signed in shows each their own."""
 
@@ -60,6 +62,7 @@ READ = {"source"}
 
 OUTCOME = {"trace_id": "a", "outcome": "fail"}
 NEW_SOURCE = {"environment": "production", "name": "n", "backend": "prometheus", "url": "http://127.0.0.1:9"}
+TRIED = {"environment": "production", "kind": "name", "pattern": "iban", "sample": '{"iban": 1}'}
 OPERATIONS: dict[str, tuple[str, Any]] = {
     "list_environments": (SIGNED_IN, None), "list_services": (SIGNED_IN, None), "list_alerts": (SIGNED_IN, None),
     "list_incidents": (SIGNED_IN, None), "list_sessions": (SIGNED_IN, None), "list_sources": (SIGNED_IN, None),
@@ -69,7 +72,8 @@ OPERATIONS: dict[str, tuple[str, Any]] = {
     "search_code": ("viewer", "text=setattr"), "find_assignments": ("viewer", "target=A.b"),
     "get_alert": ("viewer", None), "get_incident": ("viewer", None), "get_session": ("viewer", None),
     "read_timeline": ("viewer", None), "export_report": ("viewer", None), "list_probes": ("viewer", None),
-    "get_probe": ("viewer", None), "read_figures": ("viewer", None), "list_captures": ("viewer", None), "get_capture": ("viewer", None),
+    "get_probe": ("viewer", None), "read_figures": ("viewer", None), "list_captures": ("viewer", None),
+    "get_capture": ("viewer", None),
     "compare_captures": ("viewer", None),
     "wait_for_captures": ("viewer", "probe_id={probe_id}&timeout_s=0"), "list_hypotheses": ("viewer", None),
     "get_hypothesis": ("viewer", None), "list_evidence": ("viewer", None), "get_evidence": ("viewer", None),
@@ -78,7 +82,8 @@ OPERATIONS: dict[str, tuple[str, Any]] = {
     "open_session": ("responder", {"title": "New", "environment": "production"}),
     "change_session": ("responder", {"title": "Renamed"}),
     "place_probe": ("responder", {"service": "trade-execution-service", "file": "trades/trade_request.py", "line": 41}),
-    "remove_probe": ("responder", None), "restore_probe": ("responder", None), "disarm_all": ("responder", {"reason": "Load"}),
+    "remove_probe": ("responder", None), "restore_probe": ("responder", None),
+    "disarm_all": ("responder", {"reason": "Load"}),
     "label_executions": ("responder", {"environment": "production", "outcomes": [OUTCOME]}),
     "propose_hypothesis": ("responder", {"statement": "Another"}),
     "set_hypothesis_state": ("responder", {"state": "testing"}),
@@ -89,6 +94,9 @@ OPERATIONS: dict[str, tuple[str, Any]] = {
     "rotate_webhook_secret": ("admin", None),
     "issue_token": ("viewer", {"kind": "agent", "name": "n", "environment": "production", "scopes": ["read"]}),
     "revoke_token": ("admin", None),
+    "list_redaction_rules": ("viewer", "environment=production"),
+    "add_redaction_rule": ("admin", {"environment": "production", "kind": "name", "pattern": "customer_ref"}),
+    "remove_redaction_rule": ("admin", None), "try_redaction_rule": ("viewer", TRIED),
     "take_webhook": (PUBLIC, None),  # it has a secret of its own: tests/investigations/api/test_catalog.py
 }  # fmt: skip
 
@@ -101,7 +109,12 @@ TOOL_RIGHTS = {
     "remove_probe": "responder", "record_hypothesis": "responder", "record_evidence": "responder",
 }  # fmt: skip
 
-SOCKETS = {"live/sessions/<str:session_id>/": "viewer", "live/inbox/": SIGNED_IN, "live/fleet/": SIGNED_IN}
+SOCKETS = {
+    "live/sessions/<str:session_id>/": "viewer",
+    "live/probes/<str:probe_id>/": "viewer",
+    "live/inbox/": SIGNED_IN,
+    "live/fleet/": SIGNED_IN,
+}
 
 
 def every_page(patterns: Any = None) -> Iterator[URLPattern]:

@@ -19,7 +19,7 @@ from investigations.probes import comparing, selectors
 from investigations.probes.models import Capture, Probe
 from investigations.sessions import selectors as sessions
 from investigations.sessions.models import InvestigationSession
-from investigations.web import differing, values
+from investigations.web import capture_details, differing, values
 from investigations.web.actors import actor, id_in_address
 from sightline import wire
 
@@ -83,13 +83,15 @@ def _variables(body: wire.Capture) -> dict[str, wire.Value]:
 
 
 def _facts(row: Capture, body: wire.Capture, outcome: str, session: InvestigationSession) -> dict[str, Any]:
+    instance = Instance.objects.filter(pk=row.instance_id).select_related("service").first()
     return {
         "capture": row,
         "body": body,
         "outcome": outcome,
         "session": session,
         "probe": Probe.objects.filter(pk=row.probe_id).first(),
-        "instance": Instance.objects.filter(pk=row.instance_id).select_related("service").first(),
+        "instance": instance,
+        "special": capture_details.shown(instance.service if instance else None, row, body),
         "watches": values.tree(body.watches or {}),
         "frames": [
             {

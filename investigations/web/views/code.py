@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import uuid
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -22,7 +23,7 @@ from investigations.codebase.highlight import highlight
 from investigations.lib.errors import Problem
 from investigations.lib.ids import show
 from investigations.probes import selectors as probes
-from investigations.probes.models import Probe, ProbeState
+from investigations.probes.models import Capture, Probe, ProbeState
 from investigations.sessions import selectors as sessions
 from investigations.sessions.models import InvestigationSession
 from investigations.web import session_page, values
@@ -72,6 +73,13 @@ def _file(
     by: Actor, session: InvestigationSession, service: Service, file: SourceFile, current: int
 ) -> dict[str, Any]:
     placed = _by_line(probes.probes_of(by, session).prefetch_related("deliveries"), file.path)
+    all_here = [probe for here in placed.values() for probe in here]
+    totals = probes.hit_totals_of(all_here)
+    seen = _seen(by, session, all_here)
+    slips = {
+        slip["public_id"]: slip
+        for slip in session_page.slips([probe for probe in all_here if probe.state == ProbeState.ACTIVE])
+    }
     executable = set(file.lines)
     may_place = permissions.may(by, "place_probe", session.environment)
     where = {"service": show("svc", service.id), "path": file.path}
@@ -91,12 +99,17 @@ def _file(
                 else "",
                 "scope": number in scopes,
                 "current": number == current,
-                "heat": max((_heat(probe) for probe in here), default=0),
+                "heat": max((_heat(totals[probe.id]) for probe in here), default=0),
                 "probes": [
-                    {"name": f"P{probe.number}", "state": probe.state, "url": ""} for probe in here[-1:]
+                    {
+                        "name": f"P{probe.number}",
+                        "state": probe.state,
+                        "url": reverse("probe", args=[show("prb", probe.id)]),
+                    }
+                    for probe in here[-1:]
                 ],
-                "slips": [session_page.slip(probe) for probe in here if probe.state == ProbeState.ACTIVE],
-                "seen": [value for probe in here for value in _seen(by, session, probe)],
+                "slips": [slips[id] for probe in here if (id := show("prb", probe.id)) in slips],
+                "seen": [value for probe in here for value in seen[probe.id]],
             }
         )
     live = list(catalog.instances(by, service=service, live=True))
@@ -122,18 +135,24 @@ def _by_line(rows: Iterable[Probe], path_of_file: str) -> dict[int, list[Probe]]
     return found
 
 
-def _heat(probe: Probe) -> int:
-    hits = sum(probes.endings(probe).values())
-    return max((heat for least, heat in ((1, 1), (100, 2), (1000, 3)) if hits >= least), default=0)
+def _heat(totals: probes.HitTotals) -> int:
+    return max((heat for least, heat in ((1, 1), (100, 2), (1000, 3)) if totals.hits >= least), default=0)
 
 
-def _seen(by: Actor, session: InvestigationSession, probe: Probe) -> list[dict[str, str]]:
-    """The first watch of the latest captures, one for each outcome: what the line's values were."""
+def _seen(
+    by: Actor, session: InvestigationSession, placed: list[Probe]
+) -> dict[uuid.UUID, list[dict[str, str]]]:
+    """The first watch of each probe's latest captures, one for each outcome: what the lines' values were."""
+    latest = probes.latest_captures_of(by, placed)
+    executions = [capture.execution_id for captures in latest.values() for capture in captures]
+    outcomes = probes.outcome_of(session.environment_id, executions)
+    return {id: _first_watches(captures, outcomes) for id, captures in latest.items()}
+
+
+def _first_watches(captures: list[Capture], outcomes: Mapping[str, str]) -> list[dict[str, str]]:
     shown: dict[str, dict[str, str]] = {}
-    captures = probes.captures_before(by, session, probe=probe, limit=20)
-    outcomes = probes.outcome_of(session.environment_id, [capture.execution_id for capture in captures])
     for capture in captures:
-        watched = list((probes.decode(capture).watches or {}).items())
+        watched = list(probes.watches(capture).items())
         if watched:
             name, value = watched[0]
             outcome = outcomes.get(capture.execution_id, "unknown")

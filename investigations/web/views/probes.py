@@ -1,11 +1,11 @@
-"""Probes: the sheet that places one from a line's gutter, its dry run, and its end."""
+"""Probes: the sheet that places one from a line's gutter, its dry run, what it brought, and its end."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
+from urllib.parse import urlencode
 
-from django import forms
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -14,66 +14,22 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from investigations.accounts.actors import Actor
 from investigations.catalog import selectors as catalog
-from investigations.lib.errors import Problem
+from investigations.lib.errors import NotFound, Problem
 from investigations.lib.ids import show
-from investigations.probes import selectors
+from investigations.probes import figures, kinds, readings, selectors
 from investigations.probes import services as verbs
+from investigations.probes.models import Probe
 from investigations.probes.spec import ProbeSpec
 from investigations.sessions import selectors as sessions
 from investigations.sessions.models import InvestigationSession
-from investigations.web import session_page
+from investigations.web import downloads, figure_plots, hits, probe_results, session_page
 from investigations.web.actors import actor, id_in_address
 from investigations.web.dry_run import dry_run
+from investigations.web.probe_form import WORDS, ProbeForm, kept
+from investigations.web.undo import undone
 
-FIELD_OF = {"watches": "watches", "template": "template", "condition": "condition", "ttl_s": "minutes"}
-MONO = {"class": "mono", "autocomplete": "off", "spellcheck": "false"}
-
-
-class ProbeForm(forms.Form):
-    """What to ask of a line. The names a condition may use are those the line sees."""
-
-    kind = forms.ChoiceField(
-        choices=[("snapshot", "Snapshot"), ("logpoint", "Log"), ("counter", "Count")],
-        widget=forms.RadioSelect,
-        initial="snapshot",
-    )
-    condition = forms.CharField(
-        required=False, max_length=1000, label="When",
-        widget=forms.TextInput(attrs=MONO | {"placeholder": "amount > 10000"}),
-        help_text="Safe expression: no code of yours is ever run by it.",
-    )  # fmt: skip
-    watches = forms.CharField(
-        required=False, max_length=2000, label="Watch",
-        widget=forms.Textarea(attrs=MONO | {"rows": 2, "placeholder": "request.high_value"}),
-        help_text="One expression a line, kept with its exact type.",
-    )  # fmt: skip
-    template = forms.CharField(
-        required=False, max_length=2000, label="Message",
-        widget=forms.TextInput(attrs=MONO | {"placeholder": "order {order.id} is {state}"}),
-        help_text="For a log: text with {expressions}.",
-    )  # fmt: skip
-    hit_limit = forms.IntegerField(min_value=1, max_value=10_000, initial=100, label="At most (captures)")
-    rate = forms.FloatField(min_value=0.1, max_value=1000, initial=10, label="At most a second")
-    minutes = forms.IntegerField(min_value=1, max_value=1440, initial=30, label="Ends after (minutes)")
-    purpose = forms.CharField(
-        required=False, max_length=500, label="Decides", help_text="What the answer will settle."
-    )
-
-    def spec(self, target: ProbeSpec) -> ProbeSpec:
-        """The wish as the domain takes it; fields that are not valid keep their defaults."""
-        facts = self.cleaned_data
-        lines = [line.strip() for line in facts.get("watches", "").splitlines() if line.strip()]
-        kind = facts.get("kind", "snapshot")
-        return replace(
-            target,
-            kind=kind,
-            condition=facts.get("condition", ""),
-            template=facts.get("template", "") if kind == "logpoint" else "",
-            watches=[{"name": line[:80], "expression": line} for line in lines] if kind == "snapshot" else [],
-            hit_limit=facts.get("hit_limit") or 100,
-            rate=facts.get("rate") or 10,
-            ttl_s=(facts.get("minutes") or 30) * 60,
-        )
+PLACE = ("service", "path", "line", "function")
+"""What an address names of the place; everything else in it was filled into the form."""
 
 
 def _target(request: HttpRequest, by: Actor, session: InvestigationSession) -> ProbeSpec:
@@ -95,32 +51,48 @@ def place(request: HttpRequest, session_id: str) -> HttpResponse:
     by = actor(request)
     session = sessions.session(by, id_in_address("ses", session_id))
     target = _target(request, by, session)
-    initial = {name: request.GET[name] for name in ("condition", "watches", "purpose") if name in request.GET}
-    form = ProbeForm(request.POST or None, initial=initial or None)
+    form = _form(request, target)
     if request.method == "POST" and form.is_valid():
         try:
             probe = verbs.place_probe(
                 by=by, session=session, spec=form.spec(target), purpose=form.cleaned_data["purpose"]
             )
-            return _placed(request, session_id, session_page.source_url(probe))
+            return _placed(request, probe)
         except Problem as problem:
-            _show_on(form, problem)
+            form.show(problem)
     status = 422 if request.method == "POST" else 200
     return render(request, _template(request), _sheet(request, session_id, target, form), status=status)
 
 
-def _placed(request: HttpRequest, session_id: str, url: str) -> HttpResponse:
+def _placed(request: HttpRequest, probe: Probe) -> HttpResponse:
+    """On to where its answer appears: beside the line, or on the probe's own page."""
+    beside = probe.kind in ("snapshot", "logpoint", "counter")
+    url = session_page.source_url(probe) if beside else reverse("probe", args=[show("prb", probe.id)])
     if getattr(request, "htmx", False):
         return HttpResponse(status=204, headers={"HX-Redirect": url})
     return redirect(url)
 
 
-def _show_on(form: ProbeForm, problem: Problem) -> None:
-    """Put a verb's refusal beside the field it names; without one, at the top."""
-    field = FIELD_OF.get(str(problem.alternatives.get("field", "")))
-    near = problem.alternatives.get("nearest")
-    words = " ".join(part for part in (problem.sentence, problem.fix) if part)
-    form.add_error(field, f"{words} {', '.join(map(str, near))}" if near else words)
+def _form(request: HttpRequest, target: ProbeSpec) -> ProbeForm:
+    """The form of the kind that was chosen, with what was filled in before it was."""
+    placed = bool(target.file or target.function)
+    if request.method == "POST":
+        return ProbeForm(request.POST, kind=request.POST.get("kind", ""), placed=placed)
+    known = {"within": True, "attribute": _attribute_near(target)} | kept(request.GET)
+    return ProbeForm(None, kind=request.GET.get("kind", "snapshot"), initial=known, placed=placed)
+
+
+def _attribute_near(target: ProbeSpec) -> str:
+    """``module:Class.`` of the class that holds the line, for its attribute to be written after it."""
+    stored = target.service.source_files.filter(path=target.file).order_by("-seen_at").first()
+    around = [
+        symbol
+        for symbol in (stored.outline if stored else ())
+        if symbol["kind"] == "class" and symbol["first_line"] <= target.line <= symbol["last_line"]
+    ]
+    if stored is None or not around:
+        return ""
+    return f"{stored.module}:{max(around, key=lambda symbol: symbol['first_line'])['name']}."
 
 
 def _template(request: HttpRequest) -> str:
@@ -128,10 +100,14 @@ def _template(request: HttpRequest) -> str:
 
 
 def _sheet(request: HttpRequest, session_id: str, target: ProbeSpec, form: ProbeForm) -> dict[str, Any]:
-    query = request.GET.urlencode()
+    place = {name: request.GET[name] for name in PLACE if name in request.GET}
+    query = urlencode(place)
+    of_call = form.of_kind in kinds.OF_FUNCTIONS and not target.function
     return {
         "form": form,
-        "location": target.place,
+        "location": target.place if form.of_kind != "assignment" else "",
+        "of_call": of_call and form.of_kind != "dependency",
+        "kinds": WORDS,
         "session_id": session_id,
         "place_url": f"{reverse('probe_place', args=[session_id])}?{query}",
         "check_url": f"{reverse('probe_check', args=[session_id])}?{query}",
@@ -145,9 +121,10 @@ def check(request: HttpRequest, session_id: str) -> HttpResponse:
     """What placing would do: whom it reaches, how often it held on stored captures, what would be withheld."""
     by = actor(request)
     session = sessions.session(by, id_in_address("ses", session_id))
-    form = ProbeForm(request.POST)
+    target = _target(request, by, session)
+    form = _form(request, target)
     form.is_valid()
-    spec = form.spec(_target(request, by, session))
+    spec = form.spec(target)
     found = verbs.check_probe(by=by, session=session, spec=spec)
     preview = dry_run(by, session, spec) | {
         "instances": len(found.instances),
@@ -160,18 +137,99 @@ def check(request: HttpRequest, session_id: str) -> HttpResponse:
 
 
 @login_required
+@require_http_methods(["GET"])
+def probe(request: HttpRequest, probe_id: str) -> HttpResponse:
+    """What a probe has brought, as its kind wants to be seen, live; beside it the captures it came from."""
+    by = actor(request)
+    row = selectors.probe(by, id_in_address("prb", probe_id))
+    captures = selectors.captures_before(by, row.session, probe=row, limit=session_page.ROWS)
+    rows = session_page.capture_rows(row.session, captures)
+    context = probe_results.result(by, row) | {
+        "session": row.session,
+        "slip": session_page.slip(row),
+        "brings_captures": kinds.captures(row.kind, row.options),
+        "captures": rows.rows[::-1],
+        "capture_cursor": captures[-1].cursor if captures else 0,
+        "source_url": session_page.source_url(row),
+        **session_page.headings([row]),
+        **({} if captures else session_page.why_empty([row])),
+    }
+    return render(request, "probes/probe.html", context)
+
+
+@login_required
+@require_http_methods(["GET"])
+def plot(request: HttpRequest, probe_id: str, plot: str, form: str) -> HttpResponse:
+    """A plot's figures as CSV or its drawing as SVG: ``course`` over time, ``values`` as they lay, ``hits``."""
+    by = actor(request)
+    row = selectors.probe(by, id_in_address("prb", probe_id))
+    if plot not in _PLOTS or (row.kind not in figures.FORMS and plot != "hits"):
+        raise NotFound("not_found", "There is nothing at this address.", fix="Check the link.")
+    return _PLOTS[plot](by, row, downloads.known_form(form))
+
+
+def _course_file(by: Actor, row: Probe, form: str) -> HttpResponse:
+    stretches = readings.series(by, row, points=probe_results.POINTS)
+    drawn = figure_plots.course(row.kind, probe_results.name_of(row.kind), stretches)
+    name, title = f"P{row.number}-course", f"P{row.number} {row.kind} at {row.place}"
+    if form == "csv":
+        starts = [each.start.isoformat() for each in stretches]
+        rows = [[at, *cells[1:]] for at, cells in zip(starts, drawn.table["rows"], strict=True)]
+        return downloads.as_csv(name, drawn.table["columns"], rows)
+    ends = [(0.0, stretches[0]), (1.0, stretches[-1])]
+    ticks = [(share, f"{each.start:%H:%M:%S} UTC") for share, each in ends]
+    return downloads.lines_svg(name, title, drawn.chart["x"], drawn.chart["series"], ticks)
+
+
+def _values_file(by: Actor, row: Probe, form: str) -> HttpResponse:
+    total = readings.totals_of([row])[row.id]
+    name, title = f"P{row.number}-values", f"P{row.number} {row.kind} at {row.place}"
+    if form == "csv":
+        rows = probe_results.histogram_rows(total, row.kind)
+        return downloads.as_csv(name, ["above", "at_most", "count"], rows)
+    found = figures.histogram(row.kind, total)
+    drawn = figure_plots.values(title, found) if found else None
+    if drawn is None:
+        return downloads.bars_svg(name, title, [], [])
+    ticks = [(0.0, drawn.ends["low"]), (0.5, drawn.ends["middle"]), (1.0, drawn.ends["high"])]
+    return downloads.bars_svg(name, title, [(bar.count, 0) for bar in drawn.raw], ticks)
+
+
+def _hits_file(by: Actor, row: Probe, form: str) -> HttpResponse:
+    return hits.file(by, row.session, form, name=f"P{row.number}-hits", start=row.placed_at, probes=[row])
+
+
+_PLOTS = {"course": _course_file, "values": _values_file, "hits": _hits_file}
+
+
+@login_required
 @require_POST
 def remove(request: HttpRequest, probe_id: str) -> HttpResponse:
-    """Disarm a probe everywhere; what it captured stays."""
+    """Disarm a probe everywhere; what it captured stays, and for a while it can be taken back."""
     by = actor(request)
-    probe = verbs.remove_probe(by=by, probe=selectors.probe(by, id_in_address("prb", probe_id)))
+    row = verbs.remove_probe(by=by, probe=selectors.probe(by, id_in_address("prb", probe_id)))
+    text, undo = f"P{row.number} is removed.", reverse("probe_restore", args=[probe_id])
     if getattr(request, "htmx", False):
-        return render(request, "components/probe_slip.html", {"probe": session_page.slip(probe)})
-    return redirect("session", session_id=show("ses", probe.session_id))
+        context = {"probe": session_page.slip(row), "text": text, "undo_url": undo}
+        return render(request, "probes/removed.html", context)
+    messages.success(request, text, extra_tags=undo)
+    return redirect("probe", probe_id=probe_id)
+
+
+@login_required
+@require_POST
+def restore(request: HttpRequest, probe_id: str) -> HttpResponse:
+    """Take a removal back."""
+    by = actor(request)
+    row = verbs.restore_probe(by=by, probe=selectors.probe(by, id_in_address("prb", probe_id)))
+    return undone(request, f"P{row.number} is armed again.", reverse("probe", args=[probe_id]))
 
 
 urlpatterns = [
     path("sessions/<str:session_id>/probes/place/", place, name="probe_place"),
     path("sessions/<str:session_id>/probes/check/", check, name="probe_check"),
+    path("probes/<str:probe_id>/", probe, name="probe"),
     path("probes/<str:probe_id>/remove/", remove, name="probe_remove"),
+    path("probes/<str:probe_id>/restore/", restore, name="probe_restore"),
+    path("probes/<str:probe_id>/<slug:plot>.<slug:form>", plot, name="probe_plot"),
 ]

@@ -20,14 +20,14 @@ from investigations.catalog import selectors as catalog
 from investigations.evidence.export import json as report_json
 from investigations.evidence.export import markdown
 from investigations.evidence.export.report import report
-from investigations.lib.errors import Problem
 from investigations.lib.ids import show
 from investigations.probes import selectors as probes
 from investigations.sessions import selectors
 from investigations.sessions import services as verbs
 from investigations.sessions.models import InvestigationSession
-from investigations.web import session_page
+from investigations.web import downloads, hits, session_page
 from investigations.web.actors import actor, id_in_address
+from investigations.web.form_page import form_page
 
 PAGE = 50
 OPENING_STEPS = 30
@@ -89,15 +89,7 @@ def new_session(request: HttpRequest) -> HttpResponse:
     form = SessionForm(
         request.POST or None, by=actor(request), initial={"service": request.GET.get("service", "")}
     )
-    context: dict[str, Any] = {"form": form}
-    if request.method == "POST":
-        if form.is_valid():
-            try:
-                return _to(form.open())
-            except Problem as problem:
-                context["problem"] = problem
-        return render(request, "sessions/new.html", context, status=422)
-    return render(request, "sessions/new.html", context)
+    return form_page(request, "sessions/new.html", form, lambda: _to(form.open()), {})
 
 
 @login_required
@@ -181,6 +173,16 @@ def timeline(request: HttpRequest, session_id: str) -> HttpResponse:
 
 
 @login_required
+@require_http_methods(["GET"])
+def hits_file(request: HttpRequest, session_id: str, form: str) -> HttpResponse:
+    """The captures behind the timeline's bars, as CSV or SVG."""
+    by = actor(request)
+    row = selectors.session(by, id_in_address("ses", session_id))
+    start = max(row.window_start, row.opened_at - session_page.BEFORE)
+    return hits.file(by, row, downloads.known_form(form), name=f"SES-{row.number}-hits", start=start)
+
+
+@login_required
 @require_POST
 def close(request: HttpRequest, session_id: str) -> HttpResponse:
     """Close the session with what was concluded; its probes end by themselves."""
@@ -228,6 +230,7 @@ urlpatterns = [
     path("incidents/<str:incident_id>/investigate/", open_on_incident, name="session_open_on_incident"),
     path("sessions/<str:session_id>/", session, name="session"),
     path("sessions/<str:session_id>/timeline/", timeline, name="session_timeline"),
+    path("sessions/<str:session_id>/hits.<slug:form>", hits_file, name="session_hits"),
     path("sessions/<str:session_id>/close/", close, name="session_close"),
     path("sessions/<str:session_id>/reopen/", reopen, name="session_reopen"),
     path("sessions/<str:session_id>/report/", session_report, name="session_report"),
