@@ -80,7 +80,7 @@ class Alertmanager:
         except Unreadable as error:
             return Pull("error", [Check("alerts", "error", str(error))])
         settled = datetime.now(UTC) - started_at >= self._settles_in
-        sentence = f"{len(read.readings)} alerts are held."
+        sentence = f"Alerts held: {len(read.readings)}."
         if not settled:
             sentence += " It has just started: alerts it does not hold yet are not taken for resolved."
         return Pull("ok", [Check("alerts", "ok", sentence)], read, complete=settled, raw=raw)
