@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from pydantic import BaseModel, ConfigDict, Field
 
-from investigations.accounts.models import AccessToken, Environment
+from investigations.accounts.models import AccessToken, Environment, RedactionRule
 from investigations.alerts.models import Alert, AlertSource, Incident
 from investigations.analysis import histograms
 from investigations.catalog.functions import FunctionRecord, RecordedFunction
@@ -28,6 +28,7 @@ from investigations.probes.places import Place
 from investigations.probes.plain import detail_json, frame_json, value_json
 from investigations.probes.services import ProbeCheck
 from investigations.probes.spec import ProbeProblem
+from investigations.probes.withholding import DryRun
 from investigations.sessions.models import InvestigationSession, TimelineEntry
 from sightline import wire
 
@@ -151,6 +152,58 @@ class ServiceShape(Shape):
 def _version(instance: Instance) -> str:
     commit = f"({instance.commit[:12]})" if instance.commit else ""
     return " ".join(part for part in (instance.version, commit) if part)
+
+
+class RedactionRuleShape(Shape):
+    """What sensors of an environment withhold by its order."""
+
+    id: str
+    environment: str
+    kind: str = Field(description="name, value, type or path")
+    pattern: str
+    note: str = ""
+    added_by: str
+    created_at: datetime
+
+    @classmethod
+    def from_row(cls, row: RedactionRule, environment: str) -> RedactionRuleShape:
+        return cls(
+            id=show("rul", row.id),
+            environment=environment,
+            kind=row.kind,
+            pattern=row.pattern,
+            note=row.note,
+            added_by=row.added_by,
+            created_at=row.created_at,
+        )
+
+
+class WithheldLineShape(Shape):
+    """One value of a dry run; without a rule it would leave the process as it is."""
+
+    path: str
+    type: str
+    leaves: str = ""
+    rule: str = ""
+    new: bool = Field(default=False, description="Withheld by the tried rule alone.")
+
+
+class WithholdingShape(Shape):
+    """What a rule of redaction would withhold."""
+
+    looked_at: int
+    withheld: int
+    newly_withheld: int
+    lines: list[WithheldLineShape]
+
+    @classmethod
+    def from_row(cls, run: DryRun) -> WithholdingShape:
+        return cls(
+            looked_at=run.looked_at,
+            withheld=run.withheld,
+            newly_withheld=run.newly_withheld,
+            lines=[WithheldLineShape(**dataclasses.asdict(line)) for line in run.lines],
+        )
 
 
 class RecordedFunctionShape(Shape):

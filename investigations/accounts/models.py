@@ -108,6 +108,38 @@ class AccessToken(models.Model):
         return f"{self.kind} token {self.name}"
 
 
+class RuleKind(models.TextChoices):
+    """By what a rule of redaction withholds."""
+
+    NAME = "name", "Name"
+    VALUE = "value", "Value"
+    TYPE = "type", "Type"
+    PATH = "path", "Path"
+
+
+class RedactionRule(models.Model):
+    """What sensors of an environment withhold beside their own rules, before anything leaves the process."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="redaction_rules")
+    kind = models.CharField(max_length=8, choices=RuleKind)
+    pattern = models.CharField(
+        max_length=200, help_text="A name or glob; for values a pattern of the expression language."
+    )
+    note = models.CharField(max_length=200, blank=True, help_text="Why.")
+    added_by = models.CharField(max_length=200)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["kind", "pattern"]
+        constraints = [
+            models.UniqueConstraint(fields=["environment", "kind", "pattern"], name="one_rule_per_pattern")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.pattern}"
+
+
 class AuditEntry(models.Model):
     """One act of access or administration, kept for ever. What happens inside a session is on its timeline instead."""
 

@@ -23,6 +23,7 @@ ACTIONS: dict[str, tuple[Role, str]] = {
     "manage_own_tokens": (Role.VIEWER, "admin"),
     "disarm_all": (Role.RESPONDER, "write"),
     "manage_sources": (Role.ADMIN, "admin"),
+    "manage_redaction": (Role.ADMIN, "admin"),
     "manage_tokens": (Role.ADMIN, "admin"),
     "manage_people": (Role.ADMIN, "admin"),
     "read_audit": (Role.ADMIN, "admin"),

@@ -10,7 +10,18 @@ from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI, Router
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
-from investigations.api import alerts, captures, code, evidence, probes, services, sessions, sources, tokens
+from investigations.api import (
+    alerts,
+    captures,
+    code,
+    evidence,
+    probes,
+    redaction,
+    services,
+    sessions,
+    sources,
+    tokens,
+)
 from investigations.api.auth import Bearer, SignedIn
 from investigations.api.problems import problem_response, validation_problem
 from investigations.lib.errors import (
@@ -33,7 +44,7 @@ api = NinjaAPI(
     auth=[Bearer(), SignedIn()],
     urls_namespace="api",
 )
-for room in (services, code, alerts, sessions, probes, captures, evidence, sources, tokens):
+for room in (services, code, alerts, sessions, probes, captures, evidence, sources, tokens, redaction):
     api.add_router("", room.router)
 
 

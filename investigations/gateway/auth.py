@@ -13,6 +13,7 @@ import msgspec
 from channels.db import database_sync_to_async
 
 from investigations.accounts.models import AccessToken
+from investigations.accounts.redaction import rules_of
 from investigations.accounts.services import sensor_keys
 from investigations.catalog import presence
 from investigations.catalog.models import Instance
@@ -39,6 +40,10 @@ class Admitted:
     connection: uuid.UUID
     signing_key: bytes
     welcome: bytes
+    takes: frozenset[str]
+    """Messages beyond those of version 1 that the sensor understands."""
+    rules: bytes
+    """The rules of redaction in the welcome, encoded."""
 
 
 class Greeting:
@@ -74,13 +79,17 @@ class Greeting:
         if not handshake.sensor_proof_holds(self._keys, self._said, proof.proof):
             raise Refuse("not_proven", "The proof does not fit the token.", code=4401, final=True)
         connection = uuid.uuid4()
-        instance = await _connect(self._hello, self._token, connection, self._channel)
+        instance, rules = await _connect(self._hello, self._token, connection, self._channel)
         return Admitted(
             instance=instance,
             token=self._token,
             connection=connection,
             signing_key=handshake.signing_key(self._keys.server_key, self._said),
-            welcome=wire.encode(_welcome(self._keys, self._said, bytes(instance.environment.hash_key))),
+            welcome=wire.encode(
+                _welcome(self._keys, self._said, bytes(instance.environment.hash_key), rules)
+            ),
+            takes=frozenset(self._hello.takes),
+            rules=wire.encode(rules),
         )
 
 
@@ -109,16 +118,20 @@ async def _keys_of(token_id: str) -> tuple[AccessToken, handshake.Keys]:
         raise Refuse(problem.slug, problem.sentence, code=4401, final=True) from None
 
 
-async def _connect(hello: wire.Hello, token: AccessToken, connection: uuid.UUID, channel: str) -> Instance:
+async def _connect(
+    hello: wire.Hello, token: AccessToken, connection: uuid.UUID, channel: str
+) -> tuple[Instance, wire.RedactionRules]:
+    def connect() -> tuple[Instance, wire.RedactionRules]:
+        instance = instance_connected(hello, token, connection, channel)
+        return instance, rules_of(instance.environment)
+
     try:
-        return await database_sync_to_async(instance_connected, thread_sensitive=False)(
-            hello, token, connection, channel
-        )
+        return await database_sync_to_async(connect, thread_sensitive=False)()
     except Problem as problem:
         raise Refuse(problem.slug, problem.sentence, code=4403, final=not problem.retryable) from None
 
 
-def _welcome(keys: handshake.Keys, said: bytes, hash_key: bytes) -> wire.Welcome:
+def _welcome(keys: handshake.Keys, said: bytes, hash_key: bytes, rules: wire.RedactionRules) -> wire.Welcome:
     return wire.Welcome(
         proof=handshake.server_proof(keys.server_key, said),
         now=time.time_ns(),
@@ -126,5 +139,6 @@ def _welcome(keys: handshake.Keys, said: bytes, hash_key: bytes) -> wire.Welcome
         window=WINDOW,
         hash_key=hash_key,
         hash_key_id=hashlib.sha256(hash_key).hexdigest()[:8],
+        redaction=rules,
         takes=["functions"],
     )

@@ -20,6 +20,7 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db import DatabaseError, InterfaceError
 from redis.exceptions import RedisError
 
+from investigations.accounts.redaction import rules_of
 from investigations.accounts.services import sensor_keys
 from investigations.catalog import questions
 from investigations.catalog.functions import record_functions
@@ -64,6 +65,7 @@ class SensorConsumer(AsyncWebsocketConsumer):
         self._under_way = 0
         self._probes_wanted = asyncio.Event()
         self._sent_revision = -1
+        self._terms, self._terms_revision = b"", 0
         self._latest_heartbeat: tuple[wire.Heartbeat, datetime] | None = None
         self._later: asyncio.Queue[Callable[[], Coroutine[Any, Any, None]]] = asyncio.Queue(maxsize=BURST)
         self._questions: dict[int, questions.Assembly] = {}
@@ -94,6 +96,8 @@ class SensorConsumer(AsyncWebsocketConsumer):
         match event["what"], event.get("id"):
             case "probe_set", _:
                 self._probes_wanted.set()
+            case "terms", _:
+                self._start(self._send_terms(self._admitted))
             case "question", question_id:
                 self._start(self._ask(str(question_id)))
             case "connected", connection if connection != str(self._admitted.connection):
@@ -173,6 +177,7 @@ class SensorConsumer(AsyncWebsocketConsumer):
             topics.instance_topic(admitted.instance.pk), {"what": "connected", "id": str(admitted.connection)}
         )
         await self.send(bytes_data=admitted.welcome)
+        self._start(self._send_terms(admitted))  # they may have changed before we subscribed
         self._start(self._keep_probes(admitted))
         self._start(self._work_off())
 
@@ -287,6 +292,18 @@ class SensorConsumer(AsyncWebsocketConsumer):
         for part in _signed_parts(admitted.signing_key, revision, msgspec.msgpack.encode(probes)):
             await self._say(part)
         self._sent_revision = revision
+
+    async def _send_terms(self, admitted: Admitted) -> None:
+        """Bring the environment's rules if they changed; a sensor that cannot take them so is told to come again."""
+        body = wire.encode(await _in_thread(rules_of, admitted.instance.environment))
+        if body == (self._terms or admitted.rules):
+            return
+        if "terms" not in admitted.takes:
+            raise refusals.terms_changed()
+        self._terms, self._terms_revision = body, self._terms_revision + 1
+        revision = self._terms_revision
+        mac = handshake.sign_terms(admitted.signing_key, revision=revision, body=body)
+        await self._say(wire.Terms(revision, body, mac))
 
     # Questions
 

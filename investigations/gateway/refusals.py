@@ -44,6 +44,11 @@ def too_slow() -> Refuse:
     )
 
 
+def terms_changed() -> Refuse:
+    sentence = "The rules of this environment changed; the next welcome brings them."
+    return Refuse("terms_changed", sentence, code=4410)
+
+
 def superseded() -> Refuse:
     return Refuse("superseded", "A newer connection speaks for this instance.", code=4409, retry_after_s=30.0)
 

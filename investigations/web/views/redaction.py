@@ -30,7 +30,7 @@ class RuleForm(forms.Form):
     kind = forms.ChoiceField(choices=RuleKind.choices, label="By")
     pattern = forms.CharField(
         max_length=verbs.LONGEST_PATTERN,
-        help_text="A name, type or path, * for any part, as customer_ref or *_iban; for a value a pattern as matches() takes it.",
+        help_text="A name, type or path, * for any part, as customer_ref; for a value a pattern of matches().",
         widget=forms.TextInput(attrs={"class": "mono", "autocomplete": "off"}),
     )
     note = forms.CharField(max_length=200, required=False, help_text="Why.")

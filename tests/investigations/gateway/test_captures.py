@@ -7,9 +7,12 @@ from collections.abc import Callable
 
 import msgspec
 
+from investigations.accounts.actors import Actor
+from investigations.accounts.models import Environment
+from investigations.accounts.redaction import add_redaction_rule
 from investigations.catalog.models import FunctionMinute
 from investigations.probes.models import Capture, Probe
-from sightline import wire
+from sightline import handshake, wire
 from sightline.protocol import Token
 from tests.investigations.gateway.conftest import Client, capture
 
@@ -62,3 +65,29 @@ def test_the_function_record_is_wanted_and_kept(
 def _calls_kept() -> list[int]:
     rows = FunctionMinute.objects.all()
     return [row.functions["trades.book:find"]["calls"] for row in rows if row.functions]
+
+
+def test_new_rules_of_redaction_reach_a_connected_sensor_signed(
+    dial: Callable[[], Client], token: Token, say_hello: Callable[..., wire.Hello], admin: Actor,
+    environment: Environment,
+) -> None:  # fmt: skip
+    add_redaction_rule(by=admin, environment=environment, kind="name", pattern="acme_*")
+    client = dial()
+    welcome = client.shake_hands(token, say_hello(token_id=token.public_id, takes=["terms"]))
+    assert isinstance(welcome, wire.Welcome)
+    assert welcome.redaction.names == ["acme_*"]
+    client.read_until(wire.ProbeSet)
+    add_redaction_rule(by=admin, environment=environment, kind="value", pattern="C-[0-9]+")
+    terms = client.read_until(wire.Terms)
+    key = handshake.signing_key(handshake.derive(token.secret).server_key, client.said)
+    assert handshake.terms_hold(key, revision=terms.revision, body=terms.body, mac=terms.mac)
+    assert wire.redaction_rules.decode(terms.body).values == ["C-[0-9]+"]
+
+
+def test_a_sensor_that_cannot_take_new_rules_is_told_to_come_again(
+    join: Join, admin: Actor, environment: Environment
+) -> None:
+    client = join()
+    client.read_until(wire.ProbeSet)
+    add_redaction_rule(by=admin, environment=environment, kind="name", pattern="acme_*")
+    assert client.refusal().slug == "terms_changed"
