@@ -13,6 +13,7 @@ import hashlib
 import math
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +26,7 @@ from investigations.analysis.significance import Interval, Ranked
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+Words = npt.NDArray[np.uint64]
 
 LEVEL = 0.05
 MOST_SHOWN = 20
@@ -152,11 +154,9 @@ class _Split:
 
     @property
     def chief(self) -> tuple[Predicate, bool]:
-        return (
-            self.members[0]
-            if len(self.members) == 1
-            else min(self.members, key=lambda each: each[0].plainness)
-        )
+        if len(self.members) == 1:
+            return self.members[0]
+        return min(self.members, key=lambda each: each[0].plainness)
 
 
 @dataclass(slots=True)
@@ -166,7 +166,6 @@ class _Numbers:
     predicates: list[Predicate]
     ranked: Ranked
     counts: tuple[int, int]
-    medians: tuple[float, float]
     is_time: bool
 
 
@@ -204,13 +203,17 @@ class _Candidates:
             ],
             axis=1,
         )
+        size = packed.shape[1]
+        whole = np.concatenate([packed, known], axis=1).tobytes()
+        numbers, flipped = counts.tolist(), flips.tolist()
         for row, predicate in enumerate(block.predicates):
-            key = hashlib.blake2b(packed[row].tobytes() + known[row].tobytes(), digest_size=16).digest()
+            bits = whole[2 * size * row : 2 * size * (row + 1)]
+            key = hashlib.blake2b(bits, digest_size=16).digest()
             split = folded.get(key)
             if split is None:
-                a, f, b, s = map(int, counts[row])
-                folded[key] = split = _Split([], packed[row].tobytes(), known[row].tobytes(), (a, f, b, s))
-            split.members.append((predicate, bool(flips[row])))
+                a, f, b, s = numbers[row]
+                folded[key] = split = _Split([], bits[:size], bits[size:], (a, f, b, s))
+            split.members.append((predicate, flipped[row]))
 
     def _number_columns(self) -> Iterator[_Numbers]:
         folded: dict[bytes, _Numbers] = {}
@@ -224,18 +227,14 @@ class _Candidates:
                 if not (f and s) or (values[known] == values[known][0]).all():
                     continue
                 predicate = Predicate(text, text, kind, (column.path,), place)
-                key = _order_key(values, known)
+                order = significance.Order.of(values[known])
+                key = _order_key(order, known)
                 if key in folded:
                     folded[key].predicates.append(predicate)
                     continue
-                failing, passing = values[known & self.labels], values[known & ~self.labels]
-                folded[key] = _Numbers(
-                    [predicate],
-                    significance.compare_numbers(failing, passing),
-                    (f, s),
-                    (significance.median(failing), significance.median(passing)),
-                    column.is_time and kind == "numbers",
-                )
+                ranked = significance.compare_order(order, self.labels[known])
+                is_time = column.is_time and kind == "numbers"
+                folded[key] = _Numbers([predicate], ranked, (f, s), is_time)
         yield from folded.values()
 
     def judged(self, level: float) -> tuple[list[Difference], int]:
@@ -327,7 +326,7 @@ class _Candidates:
             q=q,
             restates=self._restates(each.predicates),
             same_as=tuple(sorted(other.text for other in each.predicates if other is not chief)),
-            medians=each.medians,
+            medians=each.ranked.medians,
         )
         return Predicate(chief.text, chief.text, kind, chief.paths, chief.place), _spoken(difference)
 
@@ -348,12 +347,10 @@ def _apart(counts: Ints) -> Floats:
     return np.where(both, np.abs(a / np.maximum(f, 1) - b / np.maximum(s, 1)), 0.0)
 
 
-def _order_key(values: Floats, known: Bools) -> bytes:
+def _order_key(order: significance.Order, known: Bools) -> bytes:
     """The same for columns that order the rows alike, or just the other way round."""
-    _, places = np.unique(values[known], return_inverse=True)
-    places = places.reshape(-1).astype(np.int32)
-    turned = places.max() - places
-    either = min(places.tobytes(), turned.astype(np.int32).tobytes())
+    places = order.places.astype(np.int32)
+    either = min(places.tobytes(), (places.max() - places).tobytes())
     return hashlib.blake2b(either + known.tobytes(), digest_size=16).digest()
 
 
@@ -391,25 +388,25 @@ def _with_combinations(found: list[Difference], candidates: _Candidates, level: 
     """
     if any(each.q < level and each.separation >= 0.95 for each in found):
         return found
-    pool = [split for split in candidates.splits if len(split.chief[0].paths) == 1][:POOL]
+    single = (split for split in candidates.splits if len(split.chief[0].paths) == 1)
+    pool = list(islice(single, POOL))
     combined = [] if len(pool) < 2 else list(_combined(pool, candidates, level))
     return sorted([*combined, *found], key=lambda each: (each.q >= level, _tenth(each.separation)))
 
 
 def _combined(pool: Sequence[_Split], candidates: _Candidates, level: float) -> Iterator[Difference]:
-    rows, labels = candidates.table.rows, candidates.labels
-    known = _unpacked([split.known for split in pool], rows)
-    truth = _unpacked([split.truth for split in pool], rows)
+    known, truth = (_words([getattr(split, name) for split in pool]) for name in ("known", "truth"))
     holds = np.concatenate([truth, ~truth & known])
     fails = np.concatenate([~truth & known, truth])
-    sides = [np.where(side, 1.0, 0.0) for side in (labels, ~labels)]
-    true = [(holds * side) @ holds.T for side in sides]
-    false = [_either(fails, side) for side in sides]
+    sides = [_words([np.packbits(side).tobytes()])[0] for side in (candidates.labels, ~candidates.labels)]
+    true = [_pairwise(np.bitwise_and, holds, side) for side in sides]
+    # Where one of two is known to fail, so does their conjunction, whatever the other is.
+    false = [_pairwise(np.bitwise_or, fails, side) for side in sides]
     first, second = np.triu_indices(len(holds), k=1)
     apart = first % len(pool) != second % len(pool)
     first, second = first[apart], second[apart]
-    a, b = (each[first, second].astype(np.int64) for each in true)
-    f, s = (one[first, second].astype(np.int64) + other for one, other in zip(false, (a, b), strict=True))
+    a, b = (each[first, second] for each in true)
+    f, s = (one[first, second] + other for one, other in zip(false, (a, b), strict=True))
     tried = len(a)
     worth = np.flatnonzero((f > 0) & (s > 0) & (a * np.maximum(s, 1) > b * np.maximum(f, 1)))
     p, _ = significance.exact_or_g(a[worth], f[worth], b[worth], s[worth])
@@ -433,12 +430,19 @@ def _combined(pool: Sequence[_Split], candidates: _Candidates, level: float) -> 
             )
 
 
-def _either(fails: Bools, side: Floats) -> Floats:
-    """Rows where at least one of two is known to fail: so is their conjunction, whatever the other is."""
-    weighted = fails * side
-    single = weighted.sum(axis=1)
-    found: Floats = single[:, None] + single[None, :] - weighted @ fails.T
-    return found
+def _words(packed: Sequence[bytes]) -> Words:
+    """Bits of rows as machine words, shape (len(packed), words)."""
+    size = -len(packed[0]) % 8
+    joined = b"".join(each + bytes(size) for each in packed)
+    return np.frombuffer(joined, dtype=np.uint64).reshape(len(packed), -1)
+
+
+def _pairwise(operation: np.ufunc, bits: Words, side: Words) -> Ints:
+    """How many rows of ``side`` are in the result of each two, shape (len(bits), len(bits))."""
+    inside = bits & side
+    return np.stack(
+        [np.bitwise_count(operation(each, inside)).sum(axis=1, dtype=np.int64) for each in inside]
+    )
 
 
 def _combination(
@@ -477,11 +481,6 @@ def _combination(
             restates=any(path in candidates.label_paths for path in paths),
         )
     )
-
-
-def _unpacked(packed: Sequence[bytes], rows: int) -> Bools:
-    bits = np.frombuffer(b"".join(packed), dtype=np.uint8).reshape(len(packed), -1)
-    return np.unpackbits(bits, axis=1, count=rows).astype(np.bool_)
 
 
 # ---------------------------------------------------------------- sentences

@@ -40,8 +40,10 @@ KINDS = (
 )
 """What a predicate is about, the plainest first."""
 
-_CONTRACT = frozenset({"type", "absent", "none", "empty", "order", "shape", "trait"})
-_CONTENT = frozenset({"truth", "value", "sign", "numbers", "sizes"})
+_ORDER = {kind: at for at, kind in enumerate(KINDS)}
+_CONTRACT = ("type", "absent", "none", "empty", "order", "shape", "trait")
+_CONTENT = ("truth", "value", "sign", "numbers", "sizes")
+_TIERS = dict.fromkeys(_CONTRACT, 0) | dict.fromkeys(_CONTENT, 1)
 CELLS_AT_ONCE = 1_000_000
 """Predicates times rows held at once: what keeps memory even for many captures."""
 _QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
@@ -62,8 +64,7 @@ class Predicate:
         """Sorts: broken contracts before contents before relations, upstream paths first, then the plainer
         kind.
         """
-        tier = 0 if self.kind in _CONTRACT else 1 if self.kind in _CONTENT else 2 + len(self.paths)
-        return (tier, self.place, KINDS.index(self.kind), self.text)
+        return (_TIERS.get(self.kind, 2 + len(self.paths)), self.place, _ORDER[self.kind], self.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +85,9 @@ class _Asked:
     known: list[Bools]
 
     def ask(self, kind: str, text: str, negated: str, truth: Bools, known: Bools) -> None:
-        truth = truth & known
-        if truth.any() and (known & ~truth).any():
-            self.predicates.append(Predicate(text, negated, kind, (self.column.path,), self.place))
-            self.truth.append(truth)
-            self.known.append(known)
+        self.predicates.append(Predicate(text, negated, kind, (self.column.path,), self.place))
+        self.truth.append(truth)
+        self.known.append(known)
 
 
 def about_columns(table: Table) -> Iterator[Block]:
@@ -100,8 +99,19 @@ def about_columns(table: Table) -> Iterator[Block]:
         _ask_all(_Asked(column, place, predicates, truth, known))
         is_last = place == len(table.columns) - 1
         if predicates and (is_last or len(predicates) * table.rows >= CELLS_AT_ONCE):
-            yield Block(tuple(predicates), np.stack(truth), np.stack(known))
+            block = _worthwhile(predicates, np.stack(truth), np.stack(known))
+            if block is not None:
+                yield block
             predicates, truth, known = [], [], []
+
+
+def _worthwhile(predicates: Sequence[Predicate], truth: Bools, known: Bools) -> Block | None:
+    """Without questions that have one answer only; None when nothing is left."""
+    truth &= known
+    worth = np.flatnonzero(truth.any(axis=1) & (known != truth).any(axis=1))
+    if not len(worth):
+        return None
+    return Block(tuple(predicates[at] for at in worth.tolist()), truth[worth], known[worth])
 
 
 def _ask_all(asked: _Asked) -> None:
@@ -179,10 +189,11 @@ def _ask_numbers(asked: _Asked) -> None:
 
 def _ask_steps(asked: _Asked, kind: str, text: str, numbers: npt.NDArray[np.float64]) -> None:
     known = ~np.isnan(numbers)
-    if not known.any():
+    told = numbers[known]
+    if not len(told):
         return
-    steps = np.unique(np.quantile(numbers[known], _QUANTILES, method="lower"))
-    for step in steps:
+    places = [int(share * (len(told) - 1)) for share in _QUANTILES]
+    for step in sorted(set(np.partition(told, places)[places].tolist())):
         asked.ask(kind, f"{text} > {step:g}", f"{text} <= {step:g}", numbers > step, known)
 
 
@@ -236,9 +247,6 @@ def _related(table: Table, pairs: Sequence[tuple[int, int]]) -> Block | None:
     named = ordered | ((p != 0) & (q != 0))
     truth = np.concatenate([equal & named, (x < y) & ordered, (x > y) & ordered])
     known = np.concatenate([named, ordered, ordered])
-    worth = np.flatnonzero(truth.any(axis=1) & (known & ~truth).any(axis=1))
-    if not len(worth):
-        return None
     signs = (("equal", "==", "!="), ("less", "<", ">="), ("less", ">", "<="))
     made = [
         Predicate(
@@ -251,4 +259,4 @@ def _related(table: Table, pairs: Sequence[tuple[int, int]]) -> Block | None:
         for kind, sign, against in signs
         for (left, _), one, other in zip(pairs, lefts, rights, strict=True)
     ]
-    return Block(tuple(made[at] for at in worth), truth[worth], known[worth])
+    return _worthwhile(made, truth, known)

@@ -8,7 +8,7 @@ intervals cover 95 %.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -133,44 +133,75 @@ def risk_ratio(true_failing: int, failing: int, true_passing: int, passing: int)
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """Two samples compared: Mann-Whitney's p, Kolmogorov and Smirnov's p and distance, Cliff's delta."""
+    """Two samples compared: Mann-Whitney's p, Kolmogorov and Smirnov's p and distance, Cliff's delta, both medians."""
 
     rank_p: float
     distance_p: float
     distance: float
     delta: float
+    medians: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Numbers by their distinct ``values``: the place of each number among them, and how many are there."""
+
+    values: Floats
+    places: npt.NDArray[np.intp]
+    counts: Ints
+
+    @classmethod
+    def of(cls, numbers: Floats) -> Order:
+        """Of numbers without NaN."""
+        values, places, counts = np.unique(numbers, return_inverse=True, return_counts=True)
+        return cls(values, places.reshape(-1), counts)
 
 
 def compare_numbers(failing: Floats, passing: Floats) -> Ranked:
-    """Both samples without NaN and not empty. Delta is positive when failing values are the larger ones.
+    """Both samples without NaN and not empty. Delta is positive when failing values are the larger ones."""
+    labels = np.arange(len(failing) + len(passing)) < len(failing)
+    return compare_order(Order.of(np.concatenate([failing, passing])), labels)
+
+
+def compare_order(order: Order, failing: Bools) -> Ranked:
+    """Those numbers that are ``failing`` (some, not all) with the others.
 
     Mann & Whitney 1947 with exact tail by the shift algorithm (Streitberg & Röhmel 1986; ties allowed) for
     small samples and for values that are nearly all the same, where the normal tail is far too sure; else
     normal with tie and continuity correction. Kolmogorov & Smirnov by the asymptotic tail
     with Stephens' correction.
     """
-    f, s = len(failing), len(passing)
-    _, place, counts = np.unique(np.concatenate([failing, passing]), return_inverse=True, return_counts=True)
-    of_failing = np.bincount(place.reshape(-1)[:f], minlength=len(counts))
-    midranks = np.cumsum(counts) - (counts - 1) / 2
-    u = float(of_failing @ midranks) - f * (f + 1) / 2
-    distance = float(np.abs(np.cumsum(of_failing) / f - np.cumsum(counts - of_failing) / s).max())
+    counts = order.counts
+    of_failing = np.bincount(order.places[failing], minlength=len(counts))
+    f = int(of_failing.sum())
+    s = len(failing) - f
+    below_failing, below = np.cumsum(of_failing), np.cumsum(counts)
+    below_passing = below - below_failing
+    u = float(of_failing @ (below - (counts - 1) / 2)) - f * (f + 1) / 2
+    distance = float(np.abs(below_failing / f - below_passing / s).max())
     root = math.sqrt(f * s / (f + s))
     return Ranked(
         rank_p=_rank_sum_p(u, f, s, counts),
         distance_p=float(kolmogorov((root + 0.12 + 0.11 / root) * distance)),
         distance=distance,
         delta=2 * u / (f * s) - 1,
+        medians=(_middle(order.values, below_failing), _middle(order.values, below_passing)),
     )
+
+
+def _middle(values: Floats, below: Ints) -> float:
+    """The median of numbers of which ``below`` are at most each value."""
+    total = int(below[-1])
+    low, high = np.searchsorted(below, [(total - 1) // 2, total // 2], side="right")
+    return float(values[low] + values[high]) / 2
 
 
 def _rank_sum_p(u: float, f: int, s: int, counts: Ints) -> float:
     if len(counts) == 1:
         return 1.0
-    tied = tuple(int(count) for count in counts)
     if _steps(min(f, s), counts) <= _MOST_STEPS:
         away = abs(u - f * s / 2)
-        distances, masses = _rank_sums(min(f, s), tied)
+        distances, masses = _rank_sums(min(f, s), tuple(counts.tolist()))
         return float(min(1.0, masses[distances >= away - 1e-9].sum()))
     n = f + s
     ties = float((counts.astype(np.float64) ** 3 - counts).sum())
@@ -318,8 +349,3 @@ def _until(holds: Callable[[int], bool]) -> int:
         middle = (low + high) // 2
         low, high = (low, middle) if holds(middle) else (middle, high)
     return high
-
-
-def median(values: Sequence[float] | Floats) -> float:
-    """The middle value; NaN of nothing."""
-    return float(np.median(values)) if len(values) else math.nan
