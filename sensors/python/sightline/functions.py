@@ -82,6 +82,12 @@ class FunctionRecord:
         told = [counts for each in list(self._functions.values()) if (counts := each.take()) is not None]
         return wire.Functions(began, self._taken_at, told) if told else None
 
+    def sentence(self) -> str:
+        """What is recorded, for the doctor."""
+        if not self._patterns:
+            return "not recorded: SIGHTLINE_FUNCTIONS names no modules"
+        return f"{len(self._functions)} recorded in {len(self._modules)} modules of {', '.join(self._patterns)}"
+
     def start_over(self) -> None:
         """In a forked child: the same functions, counted from nothing."""
         self._taken_at = native.time_ns()

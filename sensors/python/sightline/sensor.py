@@ -184,6 +184,10 @@ class Sensor:
             self.room.redactor = self._redactor(redaction, hash_key)
             self.registry.arm_anew()
 
+    def environment_rules(self) -> wire.RedactionRules:
+        """What this environment withholds beside what the sensor does by itself, as last told."""
+        return self._terms[0] if self._terms else wire.RedactionRules()
+
     def _redactor(self, redaction: wire.RedactionRules | None = None, hash_key: bytes = b"") -> Redactor:
         """The environment's rules with this process's own."""
         rules = redaction or wire.RedactionRules()
@@ -263,6 +267,7 @@ class Sensor:
             "commit": self.config.commit or "unknown",
             "roots": ", ".join(self.config.roots),
             "budget": f"{self.budget.share:.1%} of a core; {self.breaker.share:.2%} used lately",
+            "functions": self.functions.sentence(),
             "breaker": self.breaker.sentence or "closed",
             "probes": ", ".join(f"{entry.probe.id}: {entry.status.state}" for entry in self.registry)
             or "none",
