@@ -61,14 +61,6 @@ def add_redaction_rule(request: HttpRequest, body: RuleIn) -> Status[RedactionRu
     return Status(201, RedactionRuleShape.from_row(row, environment.name))
 
 
-@router.delete("/redaction-rules/{rule_id}", response={204: None}, operation_id="remove_redaction_rule")
-def remove_redaction_rule(request: HttpRequest, rule_id: str) -> Status[None]:
-    """Let go of a rule. What was withheld under it never left its process."""
-    by = actor(request)
-    redaction.remove_redaction_rule(by=by, rule=redaction.redaction_rule(by, id_in_path("rul", rule_id)))
-    return Status(204, None)
-
-
 @router.post("/redaction-rules/try", response=WithholdingShape, operation_id="try_redaction_rule")
 def try_redaction_rule(request: HttpRequest, body: TryIn) -> WithholdingShape:
     """Dry run: what the rule would withhold, beside those there are. Nothing is saved."""
@@ -84,3 +76,11 @@ def try_redaction_rule(request: HttpRequest, body: TryIn) -> WithholdingShape:
             "nothing_to_try", "There is nothing to try the rule on.", fix="Give a sample or a capture_id."
         )
     return WithholdingShape.from_row(withholding.try_on_sample(body.sample, rules, tried))
+
+
+@router.delete("/redaction-rules/{rule_id}", response={204: None}, operation_id="remove_redaction_rule")
+def remove_redaction_rule(request: HttpRequest, rule_id: str) -> Status[None]:
+    """Let go of a rule. What was withheld under it never left its process."""
+    by = actor(request)
+    redaction.remove_redaction_rule(by=by, rule=redaction.redaction_rule(by, id_in_path("rul", rule_id)))
+    return Status(204, None)

@@ -59,7 +59,7 @@ def _list_functions(actor: Actor, service: str, order: str, minutes: int, query:
     row = catalog.service_by_ref(actor, service)
     record = functions.function_record(actor, row, minutes=minutes, order=order, query=query)
     shape = FunctionRecordShape.from_row(row, record, most=limit)
-    return shape.model_dump() | {
+    return shape.model_dump(mode="json") | {
         "hint": "check_probe on a file and line of these, or find_assignments for a value that is wrong."
         if shape.functions
         else "Nothing was recorded: the service's sensor needs SIGHTLINE_FUNCTIONS, as shop.*, or was not called."
