@@ -66,6 +66,13 @@ _BADGES: dict[str, dict[str, Badge]] = {
         "disarmed": Badge("error", "firing", "disarmed"),
         "gone": Badge("ended", "quiet", "gone"),
     },
+    "process": {
+        "starting": Badge("clock", "waiting", "starting"),
+        "running": Badge("live", "armed", "running"),
+        "restarting": Badge("error", "firing", "restarting"),
+        "stopping": Badge("half", "waiting", "stopping"),
+        "stopped": Badge("error", "firing", "stopped"),
+    },
     "hypothesis": {
         "proposed": Badge("unmet", "soft", "proposed"),
         "testing": Badge("asked", "waiting", "testing"),

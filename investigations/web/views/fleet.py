@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
@@ -21,6 +23,7 @@ from investigations.catalog import selectors
 from investigations.catalog.models import Instance, Service
 from investigations.lib.errors import Invalid
 from investigations.lib.ids import show
+from investigations.lib.processes import read_processes
 from investigations.probes import selectors as probes
 from investigations.probes import services as probe_verbs
 from investigations.web import functions
@@ -31,8 +34,8 @@ from investigations.web.undo import undone
 @login_required
 @require_http_methods(["GET"])
 def fleet(request: HttpRequest) -> HttpResponse:
-    """Services and their instances; ``instance`` opens one beside the table."""
-    return render(request, "fleet/fleet.html", _context(request))
+    """Services and their instances; ``instance`` opens one beside the table. Below, the parts of the dashboard."""
+    return render(request, "fleet/fleet.html", _context(request) | {"processes": processes()})
 
 
 @login_required
@@ -62,6 +65,14 @@ def figures(by: Actor, only: Service | None = None, chosen: str = "") -> dict[st
         "chosen": next((each for each in shown if each["public_id"] == chosen), None),
         "disarmable": permissions.environments_where(by, "disarm_all", environments),
     }
+
+
+def processes() -> list[dict[str, Any]]:
+    """What the supervisor says of the dashboard's own parts; empty where each is run by something else."""
+    return [
+        {"row": each, "since": datetime.fromtimestamp(each.since, UTC)}
+        for each in read_processes(settings.HOME)
+    ]
 
 
 def _group(service: Service, shown: Iterable[dict[str, Any]]) -> dict[str, Any]:
