@@ -235,8 +235,14 @@ def _written_by(one: Written) -> str:
     return f"{written(one.new)}, was {written(one.old)}{where} ({one.how})"
 
 
+def called(call: CallOut) -> str:
+    """What was called; a statement says its operation itself."""
+    said = call.operation and call.target.upper().startswith(call.operation.upper())
+    return call.target if said else f"{call.operation} {call.target}".strip()
+
+
 def _call_out(call: CallOut) -> str:
-    what = f"{call.operation} {call.target}".strip() or call.library
+    what = called(call) or call.library
     if call.exception is not None:
         return f"{what} raised {_named(call.exception)}{_took(call.duration_ms)}"
     status = f" {call.status}" if call.status is not None else ""

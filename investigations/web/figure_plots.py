@@ -16,7 +16,8 @@ from investigations.web.wording import UNKNOWN, number
 
 SHARES = (0.5, 0.9, 0.99)
 MOST_SLOTS = 48
-HEIGHT, FOOT = 96, 112
+HEAD, FOOT = 18, 112
+"""Where the bars of a histogram begin and end, in pixels; above them stand the names of the percentiles."""
 _COURSE: dict[str, tuple[tuple[str, str, str, bool], ...]] = {
     "counter": (("count", "hits", "ink", False),),
     "exception": (
@@ -194,11 +195,11 @@ def _slots(drawn: Histogram) -> Iterator[histograms.Bar]:
 
 
 def _bar(bar: histograms.Bar, index: int, step: float, most: int, unit: str) -> dict[str, str]:
-    tall = max(2.0, (HEIGHT - 4) * bar.count / most)
+    tall = max(2.0, (FOOT - HEAD) * bar.count / most)
     return {
         "x": at(index * step + step * 0.06),
         "width": at(step * 0.88),
-        "y": f"{HEIGHT - tall:.1f}",
+        "y": f"{FOOT - tall:.1f}",
         "height": f"{tall:.1f}",
         "title": f"{bar.count:,} above {with_unit(bar.low, unit)}, at most {with_unit(bar.high, unit)}",
     }
@@ -213,8 +214,8 @@ def _marks(found: Histogram, slots: Sequence[histograms.Bar], step: float) -> It
             continue
         inside = (index for index, bar in enumerate(slots) if bar.low <= point.estimate <= bar.high)
         place = (next(inside, len(slots) - 1) + 0.5) * step
-        if place - last > 0.08:
-            yield {"x": at(place), "text": f"p{share * 100:g}", "late": "late" if place > 0.9 else ""}
+        if place - last > 0.12:
+            yield {"x": at(place), "text": f"p{share * 100:g}", "late": "late" if place > 0.95 else ""}
             last = place
 
 

@@ -192,7 +192,7 @@ def _called(library: str, operation: str, target: str, calls: Sequence[details.C
     times = sorted(call.duration_ms for call in calls if call.duration_ms is not None)
     return {
         "library": library,
-        "operation": operation,
+        "operation": "" if target.upper().startswith(operation.upper()) else operation,
         "target": target,
         "calls": len(calls),
         "errors": sum(call.exception is not None for call in calls),

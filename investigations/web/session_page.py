@@ -159,7 +159,7 @@ def _row(
     """A row says what its kind says; where that is nothing, it shows the first two watches."""
     public_id = show("cap", capture.id)
     watched = list((body.watches or {}).items())
-    said = capture.message or details.sentence(body)
+    said = capture.message or ("" if watched and capture.kind == "expectation" else details.sentence(body))
     headline = second = None
     differs = False
     if watched and not said:
@@ -203,7 +203,17 @@ def headings(session_probes: Iterable[Probe]) -> dict[str, str]:
     watches: list[dict[str, str]] = next(
         (probe.watches for probe in reversed(list(session_probes)) if probe.watches), []
     )
-    names = [watch["name"] for watch in watches] + ["", ""]
+    return _headings([watch["name"] for watch in watches])
+
+
+def headings_of(probe: Probe) -> dict[str, str]:
+    """The same for one probe's captures: where its kind says something itself, watches follow it."""
+    said = {"logpoint": ["Message"], "snapshot": [], "expectation": []}.get(probe.kind, ["What happened"])
+    return _headings([*said, *(watch["name"] for watch in probe.watches)])
+
+
+def _headings(names: list[str]) -> dict[str, str]:
+    names = [*names, "", ""]
     return {"headline_name": names[0] or "Value", "second_name": names[1]}
 
 

@@ -19,7 +19,7 @@ from investigations.lib.ids import show
 from investigations.probes import figures, kinds, readings, selectors
 from investigations.probes import services as verbs
 from investigations.probes.models import Probe
-from investigations.probes.spec import ProbeSpec
+from investigations.probes.spec import ProbeProblem, ProbeSpec
 from investigations.sessions import selectors as sessions
 from investigations.sessions.models import InvestigationSession
 from investigations.web import downloads, figure_plots, hits, probe_results, session_page
@@ -126,14 +126,21 @@ def check(request: HttpRequest, session_id: str) -> HttpResponse:
     form.is_valid()
     spec = form.spec(target)
     found = verbs.check_probe(by=by, session=session, spec=spec)
+    waiting = [problem for problem in found.problems if not _filled_in(problem, spec)]
     preview = dry_run(by, session, spec) | {
         "instances": len(found.instances),
         "rate": f"at most {spec.rate:g} a second",
         "cost": "under 2 % of a core",
-        "note": " ".join(found.notes),
-        "problem": found.problems[0] if found.problems else None,
+        "note": waiting[0].fix if waiting else " ".join(found.notes),
+        "problem": None if waiting or not found.problems else found.problems[0],
     }
     return render(request, "probes/preview.html", {"preview": preview})
+
+
+def _filled_in(problem: ProbeProblem, spec: ProbeSpec) -> bool:
+    """Whether there is something to complain of: what is still empty is asked for, not refused."""
+    unfinished = problem.where == "attribute" and (not spec.attribute or spec.attribute.endswith("."))
+    return not unfinished and not problem.slug.endswith("_missing")
 
 
 @login_required
@@ -151,7 +158,7 @@ def probe(request: HttpRequest, probe_id: str) -> HttpResponse:
         "captures": rows.rows[::-1],
         "capture_cursor": captures[-1].cursor if captures else 0,
         "source_url": session_page.source_url(row),
-        **session_page.headings([row]),
+        **session_page.headings_of(row),
         **({} if captures else session_page.why_empty([row])),
     }
     return render(request, "probes/probe.html", context)
