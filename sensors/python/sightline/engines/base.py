@@ -22,6 +22,7 @@ Event = Literal[
     "handled",
     "every_line",
     "call",
+    "write",
 ]
 """What a code object can be watched for. What each event means is said in `EVENTS`."""
 EVENTS: Final[dict[Event, str]] = {
@@ -36,6 +37,8 @@ EVENTS: Final[dict[Event, str]] = {
     "handled": "An exception reached a handler, a `finally` or `with` included; told is the exception.",
     "every_line": "Any line begins, while `Engine.switch` has it on; told is the line.",
     "call": "Something is about to be called; told is (callable, first argument or `MISSING`).",
+    "write": "One of the watcher's ``points`` is about to run, or has run; told is (point, whether before, object or "
+    "`MISSING`). A point that raises is not told to have run.",
 }
 PROCESS_WIDE: Final[frozenset[Event]] = frozenset({"unwind", "raise", "reraise", "handled"})
 """Events that the monitoring engine sees of the whole process, and cannot switch off for one place."""
@@ -66,6 +69,33 @@ class Spot(NamedTuple):
     def key(self) -> int | Event:
         """What tells this spot from others of its code object."""
         return self.line if self.event == "line" else self.event
+
+
+class Point(Protocol):
+    """One instruction of a code object that stores something, as a watcher of `write` has them in ``points``."""
+
+    @property
+    def offset(self) -> int: ...
+
+    @property
+    def after(self) -> int:
+        """Offset of the instruction that runs next."""
+
+    @property
+    def operation(self) -> str:
+        """The instruction's name."""
+
+    @property
+    def ordinal(self) -> int:
+        """Which of the code object's instructions of this name, from 0."""
+
+    @property
+    def arguments(self) -> int:
+        """Positional arguments of a call."""
+
+    @property
+    def owner(self) -> tuple[Any, ...] | None:
+        """None where only the instruction's own operands tell the object that is written to."""
 
 
 class Watcher(Protocol):

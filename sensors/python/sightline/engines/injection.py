@@ -13,7 +13,7 @@ from typing import Any, Final
 from bytecode import Bytecode, Instr, Label, SetLineno
 from bytecode.instr import TryBegin, TryEnd
 
-from sightline.engines.base import MISSING, Event
+from sightline.engines.base import MISSING, Event, Point
 
 Hook = Callable[..., None]
 """Called with the wanted locals, with what the event tells, or with nothing."""
@@ -43,17 +43,22 @@ def inject(
     events: Mapping[Event, Hook] | None = None,
     every: Mapping[int, Hook] | None = None,
     switch: Switch | None = None,
+    writes: Iterable[tuple[Point, Hook, Hook]] = (),
 ) -> CodeType:
     """``code`` with a call of each hook wherever its line begins, as `sys.monitoring` would tell a LINE event.
 
     That is: where control comes from another line, by falling through or by a jump, but not at jumps within the line.
     A hook is given the locals ``wanted`` on its line as a dict, where all of them are certain to be bound. ``events``
-    are hooks of other events; ``every`` are hooks of lines that are called only while ``switch`` is not empty.
+    are hooks of other events; ``every`` are hooks of lines that are called only while ``switch`` is not empty;
+    ``writes`` are called before and after one instruction each.
     """
     wanted, events, every = wanted or {}, events or {}, every or {}
     instructions = Bytecode.from_code(code)
+    stores = _stores(instructions, writes)  # found while the instructions are those that were counted
     if "call" in events:
         _inject_calls(instructions, events["call"])
+    for instruction, point, before, after in stores:
+        _inject_round(instructions, instruction, point, before, after)
     for line in sorted({*hooks, *every}):
         names = wanted.get(line, frozenset())
         _inject_line(instructions, line, hooks.get(line), names, every.get(line), switch)
@@ -229,6 +234,57 @@ def _meet(one: frozenset[str] | None, other: frozenset[str] | None) -> frozenset
     if one is None or other is None:
         return one if other is None else other
     return one & other
+
+
+# ---------------------------------------------------------------- round instructions
+
+
+def _stores(
+    instructions: Bytecode, writes: Iterable[tuple[Point, Hook, Hook]]
+) -> list[tuple[Instr, Point, Hook, Hook]]:
+    """The instructions that the points stand for."""
+    by_name: dict[str, list[Instr]] = {}
+    for item in instructions:
+        if isinstance(item, Instr):
+            by_name.setdefault(item.name, []).append(item)
+    return [
+        (by_name[point.operation][point.ordinal], point, before, after) for point, before, after in writes
+    ]
+
+
+def _inject_round(
+    instructions: Bytecode, instruction: Instr, point: Point, before: Hook, after: Hook
+) -> None:
+    """Calls before and after one instruction; both are given the object written to where no name leads to it."""
+    at = next(index for index, item in enumerate(instructions) if item is instruction)
+    line = instruction.lineno
+    first = at - _prefix(instructions, at)
+    if point.owner is not None:
+        instructions[at + 1 : at + 1] = _called(after, [], 0, line)
+        instructions[first:first] = _called(before, [], 0, line)
+    elif point.operation == "CALL":
+        instructions[at + 1 : at + 1] = _called(after, [], 0, line)
+        given = [Instr("COPY", point.arguments + 2)] if point.arguments else [Instr("LOAD_CONST", MISSING)]
+        instructions[first:first] = _called(before, given, 1, line)
+    else:
+        kept = [Instr("COPY", 1, lineno=line)]  # below what the instruction takes
+        if point.operation == "STORE_ATTR":
+            kept += [Instr("SWAP", 3, lineno=line), Instr("SWAP", 2, lineno=line)]
+        afterwards = _called(after, [Instr("COPY", 3)], 1, line)
+        instructions[at + 1 : at + 1] = [*afterwards, Instr("POP_TOP", lineno=line)]
+        instructions[at:at] = [*_called(before, [Instr("COPY", 3)], 1, line), *kept]
+
+
+def _prefix(instructions: Bytecode, at: int) -> int:
+    """How many instructions just before a CALL speak to it."""
+    count = 0
+    while count < 2 and _is_prefix(instructions[at - 1 - count]):
+        count += 1
+    return count
+
+
+def _is_prefix(item: Item) -> bool:
+    return isinstance(item, Instr) and item.name in ("PRECALL", "KW_NAMES")
 
 
 # ---------------------------------------------------------------- other events

@@ -14,6 +14,7 @@ from types import CodeType
 from typing import Any, Final
 
 from sightline.engines.base import (
+    MISSING,
     PROCESS_WIDE,
     CannotArm,
     Event,
@@ -35,7 +36,7 @@ ONE_LINERS_NEED_START = sys.version_info >= (3, 13)
 _NAMES: Final[dict[Event, str]] = {
     "line": "LINE", "every_line": "LINE", "start": "PY_START", "resume": "PY_RESUME", "return": "PY_RETURN",
     "yield": "PY_YIELD", "call": "CALL", "unwind": "PY_UNWIND", "raise": "RAISE", "reraise": "RERAISE",
-    "handled": "EXCEPTION_HANDLED",
+    "handled": "EXCEPTION_HANDLED", "write": "INSTRUCTION",
 }  # fmt: skip
 _RESUME = opcode.opmap.get("RESUME", -1)
 _AFTER_YIELD = 1
@@ -171,6 +172,8 @@ class MonitoringEngine:
         event = site.spot.event
         if event in ("line", "every_line"):
             self._tell_lines(key)
+        elif event == "write":
+            self._told[event][key] = _at_points(site.watchers)
         else:
             self._told[event][key] = site.fire
 
@@ -256,6 +259,8 @@ class MonitoringEngine:
             return self._on_yield()
         if event == "call":
             return self._on_call()
+        if event == "write":
+            return self._on_write()
         return self._on_told(event, None if event in PROCESS_WIDE else _monitoring.DISABLE)
 
     def _on_entry(self, event: Event) -> Callable[[CodeType, int], object]:
@@ -334,6 +339,27 @@ class MonitoringEngine:
 
         return on_call
 
+    def _on_write(self) -> Callable[[CodeType, int], object]:
+        fires, sites, rest, disable = self._told["write"], self._sites, self._rest, _monitoring.DISABLE
+
+        def on_write(code: CodeType, offset: int) -> object:
+            fire = fires.get(id(code))
+            if fire is None:
+                return disable
+            try:
+                said: bool | None = fire(offset)
+                if said is None:
+                    return disable
+                if said:
+                    return rest(code, "write")
+            except Exception as error:
+                if is_the_applications(error):
+                    raise
+                _note_failure(sites, code, "write")
+            return None
+
+        return on_write
+
     def _rest(self, code: CodeType, event: Event) -> object:
         """Switch one place off; a PY_START that lets the line of a one-line function fire stays on."""
         sites = self._sites.get(id(code), {})
@@ -373,6 +399,29 @@ def _both(line: int, own: Fire, every: Fire) -> Fire:
         every(line, frame)
         own(frame)
         return False
+
+    return fire
+
+
+def _at_points(watchers: Sequence[Watcher]) -> Callable[..., Any]:
+    """What to call with the offset of an instruction; it gives None where no point is."""
+    table: dict[int, list[tuple[Fire, tuple[object, bool, object]]]] = {}
+    for watcher in watchers:
+        for point in getattr(watcher, "points", ()):
+            table.setdefault(point.after, []).append((watcher.fire, (point, False, MISSING)))
+    for watcher in watchers:
+        for point in getattr(watcher, "points", ()):
+            table.setdefault(point.offset, []).append((watcher.fire, (point, True, MISSING)))
+
+    def fire(offset: int) -> bool | None:
+        here = table.get(offset)
+        if here is None:
+            return None
+        frame = _getframe(2)
+        off = True
+        for each, told in here:
+            off = each(told, frame) and off
+        return off
 
     return fire
 

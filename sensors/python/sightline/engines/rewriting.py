@@ -14,10 +14,12 @@ from types import CodeType, FunctionType
 
 from sightline import linetables
 from sightline.engines.base import (
+    MISSING,
     PROCESS_WIDE,
     CannotArm,
     Event,
     Names,
+    Point,
     Site,
     Spot,
     Watcher,
@@ -50,8 +52,7 @@ class RewritingEngine:
             root.site(spot).add(watcher)
             root.functions.extend(spot.functions)
         try:
-            for root in roots.values():
-                self._rewrite(root)
+            self._rewrite(roots.values())
         except Exception as error:
             self.disarm(watchings)
             name = watchings[0][0].code.co_qualname
@@ -65,8 +66,8 @@ class RewritingEngine:
             root = self._of.get(id(spot.code))
             if root is not None and root.remove(spot, watcher):
                 roots[id(root)] = root
+        self._rewrite(roots.values())
         for root in roots.values():
-            self._rewrite(root)
             if not any(root.sites.values()):
                 self._forget(root)
 
@@ -93,9 +94,11 @@ class RewritingEngine:
         return root.original(code) if root else code
 
     def close(self) -> None:
-        for root in list(self._roots.values()):
+        roots = list(self._roots.values())
+        for root in roots:
             root.sites.clear()
-            self._rewrite(root)
+        self._rewrite(roots)
+        for root in roots:
             self._forget(root)
 
     def _root(self, spot: Spot) -> Root:
@@ -112,19 +115,37 @@ class RewritingEngine:
             return self._root(spot._replace(lineage=()))
         return root
 
-    def _rewrite(self, root: Root) -> None:
-        """Bring every function of the tree to what its sites ask for."""
-        wanted = root.rebuild()
-        for code in root.rewritten.values():
-            self._of[id(code[0])] = root
-        for function in root.live_functions():
-            target = wanted[id(root.original(function.__code__))]
-            if function.__code__ is not target:
-                function.__code__ = target
+    def _rewrite(self, roots: Iterable[Root]) -> None:
+        """Bring every function of the trees to what their sites ask for; the heap is gone through once at the most."""
+        heap = Heap()
+        for root in roots:
+            wanted = root.rebuild()
+            for code in root.rewritten.values():
+                self._of[id(code[0])] = root
+            for function in root.live_functions(heap):
+                target = wanted[id(root.original(function.__code__))]
+                if function.__code__ is not target:
+                    function.__code__ = target
 
     def _forget(self, root: Root) -> None:
         self._roots.pop(id(root.code), None)
         self._of = {key: other for key, other in self._of.items() if other is not root}
+
+
+class Heap:
+    """The functions of the process, looked for when they are first asked for."""
+
+    def __init__(self) -> None:
+        self._by_code: dict[int, list[FunctionType]] | None = None
+
+    def running(self, codes: Iterable[int]) -> Iterable[FunctionType]:
+        """Functions that run one of these code objects, given by identity."""
+        if self._by_code is None:
+            self._by_code = {}
+            for thing in gc.get_objects():
+                if type(thing) is FunctionType:
+                    self._by_code.setdefault(id(thing.__code__), []).append(thing)
+        return [function for code in codes for function in self._by_code.get(code, ())]
 
 
 class Root:
@@ -182,7 +203,7 @@ class Root:
         self._build(self.code, wanted)
         return wanted
 
-    def live_functions(self) -> Iterable[FunctionType]:
+    def live_functions(self, heap: Heap) -> Iterable[FunctionType]:
         """Functions running code of this tree: those known, and where it can make more, those found in the heap."""
         mine = {id(code) for code in self.tree} | set(self.rewritten)
         found: dict[int, FunctionType] = {}
@@ -191,9 +212,8 @@ class Root:
             if function is not None and id(function.__code__) in mine:
                 found[id(function)] = function
         if len(self.tree) > 1 or "<locals>" in self.code.co_qualname or not found:
-            for thing in gc.get_objects():
-                if type(thing) is FunctionType and id(thing.__code__) in mine:
-                    found[id(thing)] = thing
+            for function in heap.running(mine):
+                found[id(function)] = function
         self.functions = [weakref.ref(function) for function in found.values()]
         return found.values()
 
@@ -219,6 +239,7 @@ class Root:
         lines = {key: self._hook(site) for key, site in sites.items() if type(key) is int}
         events: dict[Event, Hook] = {}
         every: dict[int, Hook] = {}
+        writes: list[tuple[Point, Hook, Hook]] = []
         for site in sites.values():
             event = site.spot.event
             if event in ("start", "resume"):
@@ -227,10 +248,12 @@ class Root:
                 every = {line: self._hook_of_one(site, line) for line in linetables.lines_of(original)}
             elif event == "call":
                 events[event] = self._hook_of_call(site)
+            elif event == "write":
+                writes = self._hooks_of_writes(site)
             elif event != "line":
                 events[event] = self._hook_told(site)
         switch = self.switches.setdefault(id(original), Switch()) if every else None
-        return inject(code, lines, _wanted(sites), events=events, every=every, switch=switch)
+        return inject(code, lines, _wanted(sites), events=events, every=every, switch=switch, writes=writes)
 
     def _hook(self, site: Site) -> Hook:
         idle = self.idle
@@ -272,6 +295,34 @@ class Root:
                 if site.resting:
                     idle[0] += 1
                 elif site.fire((function, argument)):
+                    site.rest()
+            except Exception as error:
+                if is_the_applications(error):
+                    raise
+                site.failed()
+
+        return hook
+
+    def _hooks_of_writes(self, site: Site) -> list[tuple[Point, Hook, Hook]]:
+        """Of each point, what is called before it and what after it."""
+        return [
+            (
+                point,
+                self._hook_of_write(site, watcher, point, True),
+                self._hook_of_write(site, watcher, point, False),
+            )
+            for watcher in site.watchers
+            for point in getattr(watcher, "points", ())
+        ]
+
+    def _hook_of_write(self, site: Site, watcher: Watcher, point: Point, before: bool) -> Hook:
+        idle = self.idle
+
+        def hook(owner: object = MISSING) -> None:
+            try:
+                if site.resting:
+                    idle[0] += 1
+                elif watcher.fire((point, before, owner), sys._getframe(1)):
                     site.rest()
             except Exception as error:
                 if is_the_applications(error):
