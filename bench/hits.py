@@ -74,6 +74,10 @@ SCENARIOS = (
     Scenario("condition_false", call, 4_000, "hot", "snapshot", {"condition": "b == -1", **UNBOUNDED}),
     Scenario("log", call, 2_000, "hot", "logpoint", {"template": "a={a} b={b}", **UNBOUNDED}),
     Scenario("snapshot", deep, 100, "leaf", "snapshot", UNBOUNDED),
+    Scenario("metric", call, 4_000, "hot", "metric", {"value": "b"}),
+    Scenario("expectation", call, 4_000, "hot", "expectation", {"value": "b > 0", **UNBOUNDED}),
+    Scenario("duration", call, 4_000, "hot", "duration", {}),
+    Scenario("function", call, 2_000, "hot", "function", UNBOUNDED),
 )
 
 

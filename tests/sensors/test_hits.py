@@ -8,6 +8,7 @@ import time
 from typing import Any
 
 from sightline import context, hits, snapshots, testing, wire
+from sightline.kinds import KINDS
 from tests.observed import shop
 from tests.observed.shop import Order
 
@@ -180,6 +181,13 @@ class TestHowHitsEnd:
         shop.check(Order(5, "ada"), 10)
         assert gateway.endings(probe) == {"over_budget": 1}
 
+    def test_deadline(self, gateway, line_of):
+        """Only to find what to copy took longer than the whole copy may: nothing is kept, and it is said."""
+        probe = place(gateway, line_of, "check", "snapshot", limits=wire.Limits(deadline_ms=0.0))
+        shop.check(Order(5, "ada"), 10)
+        assert gateway.endings(probe) == {"deadline": 1}
+        assert gateway.captures(probe) == []
+
     def test_queue_full(self, gateway, line_of):
         gateway.sensor.outbox.capacity = 2
         probe = place(gateway, line_of, "busy", "logpoint", template="{i}")
@@ -318,6 +326,7 @@ def test_expressions_that_cannot_be_compiled_are_refused_when_placed(gateway, li
     assert (status.state, bool(status.slug), bool(status.sentence)) == ("rejected", True, True)
 
 
-def test_a_kind_that_is_not_known_here_is_refused(gateway, line_of):
+def test_a_kind_that_is_not_known_here_is_refused(gateway, line_of, monkeypatch):
+    monkeypatch.delitem(KINDS, "path")
     probe = gateway.place("path", file="observed/shop.py", line=line_of(shop, "check"))
     assert gateway.status(probe).slug == "unsupported_kind"

@@ -11,7 +11,8 @@
     │   ├── TooLarge                the result, or the work, would be out of proportion
     │   ├── Changed                 another thread resized a container while it was read
     │   └── Withheld                a redaction rule forbids looking at this value
-    └── BudgetExceeded              an evaluation ran out of steps or time
+    ├── BudgetExceeded              an evaluation ran out of steps or time
+    └── DeadlinePassed              a copy had no time left before it could begin
 
 None of these ever reaches the application: whoever asks a question catches them and counts or reports them.
 """
@@ -85,3 +86,10 @@ class BudgetExceeded(SightlineError):
 
     def __init__(self, sentence: str = "the evaluation took more steps or time than one hit may") -> None:
         super().__init__("evaluation_budget", sentence)
+
+
+class DeadlinePassed(SightlineError):
+    """Finding what to copy took longer than the whole copy may: nothing of the hit is kept."""
+
+    def __init__(self) -> None:
+        super().__init__("deadline", "finding what to copy took longer than the copy may")

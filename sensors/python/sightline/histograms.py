@@ -9,8 +9,6 @@ SCALE: Final = 3
 """Bucket ``i`` holds (2^(i/8), 2^((i+1)/8)]: a percentile read from it is right within 9 %."""
 _BUCKETS: Final = 2**SCALE
 _log2 = math.log2
-_ceil = math.ceil
-_isfinite = math.isfinite
 
 
 class Histogram:
@@ -31,11 +29,12 @@ class Histogram:
 
     def add(self, value: float) -> None:
         """Take in an int or a float; what is not finite counts as unusable."""
-        try:
-            value = float(value)
-        except OverflowError:
-            value = math.inf
-        if not _isfinite(value):
+        if type(value) is not float:
+            try:
+                value = float(value)
+            except OverflowError:
+                value = math.inf
+        if value - value != 0.0:  # one that is neither infinite nor NaN, without a call
             self.unusable += 1
             return
         self.count += 1
@@ -44,14 +43,15 @@ class Histogram:
             self.min = value
         if value > self.max:
             self.max = value
-        if value > 0.0:
-            index = _ceil(_log2(value) * _BUCKETS) - 1
-            self.positive[index] = self.positive.get(index, 0) + 1
-        elif value:
-            index = _ceil(_log2(-value) * _BUCKETS) - 1
-            self.negative[index] = self.negative.get(index, 0) + 1
-        else:
+        if not value:
             self.zero += 1
+            return
+        buckets = self.positive if value > 0.0 else self.negative
+        index = -int(_log2(value if value > 0.0 else -value) * _BUCKETS // -1.0) - 1
+        try:
+            buckets[index] += 1
+        except KeyError:
+            buckets[index] = 1
 
     def plain(self, unit: str = "") -> dict[str, Any]:
         """As it travels: the form H of `sensors/wire.md`; bounds are left out while there is nothing."""

@@ -15,8 +15,8 @@ from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any, get_args
 
 from . import context, expressions, native, wire
-from .engines.base import Fire, Names
-from .errors import BudgetExceeded, ExpressionError
+from .engines.base import Engine, Fire, Names
+from .errors import BudgetExceeded, DeadlinePassed, ExpressionError
 from .expressions import Compiled
 from .ids import uuid7
 from .limits import Budget, Rate
@@ -40,10 +40,10 @@ _get_ident = native.get_ident
 _monotonic = native.monotonic
 _thread_time_ns = native.thread_time_ns
 
-Keep = Callable[[FrameType, Names | None], Any]
-"""Copies out of a frame, or of its locals where they are at hand, what the kind is about."""
-Then = Callable[[FrameType, Names | None, float], bool]
-"""A gate: frame, locals, and the moment (monotonic, s); True asks to switch the line off."""
+Keep = Callable[[FrameType, Any], Any]
+"""Copies out of a frame what the kind is about. The second is what is told: at lines the locals that are at hand."""
+Then = Callable[[FrameType, Any, float], bool]
+"""A gate: frame, what is told, and the moment (monotonic, s); True asks to switch the place off."""
 
 Record = tuple[Any, ...]
 """What the ring holds of a capture: (hits, hit number, monotonic s, context, payload, cost in ns)."""
@@ -55,6 +55,8 @@ class Room:
     def __init__(self, outbox: Outbox, budget: Budget, redactor: Redactor, *, guarded: bool) -> None:
         self.guarded = guarded
         """Whether a hit may come while one is being kept on the same thread; `sys.monitoring` prevents that itself."""
+        self.engine: Engine | None = None
+        """What probes are armed with, for kinds that switch events on and off themselves."""
         self.outbox = outbox
         self.budget = budget
         self.redactor = redactor
@@ -101,6 +103,8 @@ class ProbeHits:
         """The locals that expressions use, where they use nothing else."""
         self.shed_because = ""
         self.last_error: ExpressionError | None = None
+        """Why the condition could not be answered at a hit."""
+        self.last_value_error: ExpressionError | BudgetExceeded | None = None
         self.tally = Tally()
         self.rate = Rate(probe.rate)
         self.kind = make_kind(self)
@@ -131,7 +135,7 @@ class ProbeHits:
 
     def bind(self, codes: list[CodeType]) -> None:
         """Learn which names are local to the code objects the probe is to be armed on. Call it before arming."""
-        names = {name for each in self.compiled() for name in each.names} - expressions.SPECIAL_NAMES
+        names = {name for each in self.compiled() for name in each.names} - expressions.CALL_NAMES
         local = [{*code.co_varnames, *code.co_cellvars, *code.co_freevars} for code in codes]
         outside = sorted(name for name in names if not all(name in some for some in local))
         self.scope = _locals_and_globals(outside) if outside else None
@@ -141,6 +145,18 @@ class ProbeHits:
     def exhausted(self) -> bool:
         """Whether the hit limit is used up."""
         return self.left <= 0
+
+    @property
+    def complaint(self) -> tuple[str, str] | None:
+        """What goes wrong with its expressions at hits, as a slug and a sentence for the status."""
+        if self.last_error is not None:
+            return (
+                "condition_error",
+                f"Its condition could not be answered at a hit: {self.last_error.sentence}.",
+            )
+        if self.last_value_error is not None:
+            return "value_error", f"Its value could not be read at a hit: {self.last_value_error.sentence}."
+        return None
 
     def book(self, ns: int) -> bool:
         """Account for work; True when the process has none left, so that the line had better be switched off."""
@@ -286,11 +302,11 @@ def _limiter_first(hits: ProbeHits, record: Then) -> Fire:
 def limited(hits: ProbeHits, record: Then) -> Then:
     tally, rate = hits.tally, hits.rate
 
-    def limit(frame: FrameType, names: Names | None, now: float) -> bool:
+    def limit(frame: FrameType, told: Any, now: float) -> bool:
         if now < rate.until:
             tally.rate_limited += 1
             return False
-        return record(frame, names, now)
+        return record(frame, told, now)
 
     return limit
 
@@ -328,6 +344,31 @@ def conditional(hits: ProbeHits, condition: expressions.Compiled, then: Then) ->
     return fire
 
 
+def evaluating(hits: ProbeHits, then: Then) -> Fire:
+    """The gates in front of what is evaluated at every hit: a condition if there is one, else ``then`` itself."""
+    if hits.condition is not None:
+        return conditional(hits, hits.condition, then)
+    tally, busy, budget = hits.tally, hits.room.busy, hits.room.budget
+    untimed = EVALUATED_EVERY
+
+    def fire(frame: FrameType | None = None, names: Names | None = None) -> bool:
+        nonlocal untimed
+        if _get_ident() in busy:
+            return rare(tally, "re_entrant")
+        if budget.balance < 0:
+            rare(tally, "evaluation_budget")
+            return True
+        if frame is None:
+            frame = _getframe(2)
+        untimed -= 1
+        if untimed <= 0:
+            untimed = EVALUATED_EVERY + 1
+            return _timed(hits, fire, frame, names)
+        return then(frame, names, 0.0)
+
+    return fire
+
+
 def _timed(hits: ProbeHits, fire: Fire, frame: FrameType, names: Names | None) -> bool:
     """The same hit again, timed and booked for all of its sample; what a capture within it cost is booked there."""
     began, booked = _thread_time_ns(), hits.cost_ns
@@ -345,13 +386,17 @@ def rare(tally: Tally, ending: str) -> bool:
 # ---------------------------------------------------------------- keeping
 
 
-def recorder(hits: ProbeHits, keep: Keep, booked_every: int) -> Then:
-    """Keeps a hit whose gates are passed, unless the process's budget or the probe's hit limit is used up."""
-    room, tally, rate, budget = hits.room, hits.tally, hits.rate, hits.room.budget
+def recorder(hits: ProbeHits, keep: Keep, booked_every: int, rate: Rate | None = None) -> Then:
+    """Keeps a hit whose gates are passed, unless the process's budget or the probe's hit limit is used up.
+
+    Takes the hit out of the probe's rate, or out of another where it was taken out before.
+    """
+    room, tally, budget = hits.room, hits.tally, hits.room.budget
+    rate = rate or hits.rate
     busy, guarded = room.busy, room.guarded
     tolerance, interval, where = rate.tolerance, rate.interval, context.current
 
-    def record(frame: FrameType, names: Names | None, now: float) -> bool:
+    def record(frame: FrameType, told: Any, now: float) -> bool:
         if budget.balance < 0:
             rare(tally, "over_budget")
             return True
@@ -363,14 +408,17 @@ def recorder(hits: ProbeHits, keep: Keep, booked_every: int) -> Then:
         began = 0 if number % booked_every else _thread_time_ns()
         until, earliest = rate.until, now - tolerance
         rate.until = (until if until > earliest else earliest) + interval
-        if guarded:
-            busy.add(_get_ident())
-            try:
-                payload = keep(frame, names)
-            finally:
-                busy.discard(_get_ident())
-        else:
-            payload = keep(frame, names)
+        try:
+            if guarded:
+                busy.add(_get_ident())
+                try:
+                    payload = keep(frame, told)
+                finally:
+                    busy.discard(_get_ident())
+            else:
+                payload = keep(frame, told)
+        except DeadlinePassed:
+            return rare(tally, "deadline")
         here = where(frame)
         cost = _thread_time_ns() - began + DISPATCH_NS if began else 0
         if room.outbox.offer((hits, number, now, here, payload, cost)):

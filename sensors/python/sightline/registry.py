@@ -9,7 +9,7 @@ import msgspec
 
 from . import native, wire
 from .engines.base import CannotArm, Engine, Spot, Watching
-from .errors import ExpressionError, LocationError
+from .errors import LocationError, SightlineError
 from .hits import ProbeHits, Room
 from .imports import ImportWatch
 from .kinds import KINDS
@@ -55,6 +55,7 @@ class Registry:
         self.revision = 0
         self.engine = engine
         self._room = room
+        room.engine = engine
         self._breaker = breaker
         self._locator = Locator(engine.original)
         self._entries: dict[str, Entry] = {}
@@ -70,20 +71,17 @@ class Registry:
     def reconcile(self, revision: int, probes: list[wire.Probe]) -> None:
         """Make ``probes`` the whole of what is armed or waited for."""
         now = native.monotonic()
-        with self.lock:
+        with self.lock, self._locator.one_look():
             self.revision = revision
             wanted = {probe.id: probe for probe in probes}
-            for probe_id in [known for known in self._entries if known not in wanted]:
-                self._remove(probe_id)
-            for probe in wanted.values():
-                self._desire(probe, now)
+            self._remove([known for known in self._entries if known not in wanted])
+            self._arm([entry for probe in wanted.values() for entry in self._desire(probe, now)])
             self._mind_imports()
 
     def tick(self, now: float) -> None:
         """End leases and used-up probes, shed what the breaker shed, switch lines on again, look around."""
         with self.lock:
-            for entry in self:
-                self._settle(entry, now)
+            self._settle(now)
             if self._room.budget.balance >= 0:
                 self.engine.wake()
             if now - self._looked_at >= LOOK_AROUND_EVERY_S:
@@ -102,12 +100,12 @@ class Registry:
 
     def arm_anew(self) -> None:
         """The rules of redaction changed: expressions are checked against them when they are compiled."""
-        with self.lock:
-            for entry in self:
-                if entry.armed:
-                    self._disarm(entry)
-                    entry.hits = None
-                    self._arm(entry)
+        with self.lock, self._locator.one_look():
+            armed = [entry for entry in self if entry.armed]
+            self._disarm(armed)
+            for entry in armed:
+                entry.hits = None
+            self._arm(armed)
 
     def tell_everything_again(self) -> None:
         """A new connection knows nothing of what was told on the last one."""
@@ -141,29 +139,41 @@ class Registry:
     def close(self) -> None:
         """Disarm everything and leave nothing behind."""
         with self.lock:
-            for probe_id in list(self._entries):
-                self._remove(probe_id)
+            self._remove(list(self._entries))
             self._watch.uninstall()
             self.engine.close()
 
-    # One probe
+    # Arming: whole sets at a time, because an engine may have to rewrite a function for each change
 
-    def _desire(self, probe: wire.Probe, now: float) -> None:
+    def _desire(self, probe: wire.Probe, now: float) -> Iterator[Entry]:
+        """Take note of a probe; gives its entry if that is to be armed."""
         entry = self._entries.get(probe.id)
         if entry is not None and _same(entry.probe, probe):
             entry.renew(probe, now)
             if entry.status.slug == "lease_expired":
-                self._arm(entry)
+                yield entry
             return
         if entry is not None:
             if _clears(probe, entry.probe):
                 self._breaker.clear()
-            self._disarm(entry)
+            self._disarm([entry])
         self._final.pop(probe.id, None)
-        entry = self._entries[probe.id] = Entry(probe, now)
-        self._arm(entry)
+        self._entries[probe.id] = Entry(probe, now)
+        yield self._entries[probe.id]
 
-    def _arm(self, entry: Entry) -> None:
+    def _arm(self, entries: list[Entry]) -> None:
+        ready = [(entry, found) for entry in entries if (found := self._find(entry)) is not None]
+        try:
+            self.engine.arm([watching for entry, _ in ready for watching in entry.watchings])
+        except CannotArm:
+            for entry, found in ready:
+                self._arm_alone(entry, found)
+        else:
+            for entry, found in ready:
+                self._tell_armed(entry, found)
+
+    def _find(self, entry: Entry) -> Found | None:
+        """Where an entry is to be armed; None when that cannot be, and its status says why."""
         probe = entry.probe
         try:
             if probe.kind not in KINDS:
@@ -172,75 +182,91 @@ class Registry:
                 )
             hits = entry.hits or ProbeHits(probe, self._room, KINDS[probe.kind])
             found = hits.kind.locate(self._locator)
-            watchings = hits.kind.watchings(found)
+            entry.watchings = hits.kind.watchings(found)
             entry.hits = hits
-            self.engine.arm(watchings)
-            entry.watchings = watchings
         except NotImportedYet as waiting:
             entry.becomes("pending", "not_imported", f"{waiting} It is armed when that happens.")
         except LocationError as problem:
             entry.becomes("rejected", problem.slug, problem.sentence, nearest=problem.nearest or None)
-        except (CannotArm, ExpressionError) as problem:
+        except (CannotArm, SightlineError) as problem:
             entry.becomes("rejected", problem.slug, problem.sentence)
         else:
-            self._tell_armed(entry, hits, found)
+            return found
+        return None
 
-    def _tell_armed(self, entry: Entry, hits: ProbeHits, found: Found) -> None:
+    def _arm_alone(self, entry: Entry, found: Found) -> None:
+        """One of the set cannot be armed: this one, or another."""
+        try:
+            self.engine.arm(entry.watchings)
+        except CannotArm as problem:
+            entry.watchings = []
+            entry.becomes("rejected", problem.slug, problem.sentence)
+        else:
+            self._tell_armed(entry, found)
+
+    def _tell_armed(self, entry: Entry, found: Found) -> None:
+        assert entry.hits is not None
+        kind = entry.hits.kind
         wanted_hash = entry.probe.location.source_hash
         differs = bool(wanted_hash and found.source_hash and wanted_hash != found.source_hash)
-        said = [f"Armed on {hits.kind.armed_on(found)}."]
+        said = [f"Armed on {kind.armed_on(found)}."]
         if differs:
             said.append("The file here is not the text in which this line was chosen.")
-        said += [remark for remark in (self.engine.late, hits.kind.remark()) if remark]
+        said += [remark for remark in (self.engine.late, kind.remark()) if remark]
         entry.becomes(
             "armed", "source_differs" if differs else "armed", " ".join(said), places=found.places()
         )
 
-    def _disarm(self, entry: Entry) -> None:
-        if entry.hits is not None:
-            self.engine.disarm(entry.watchings)
-            entry.hits.kind.disarmed()
-        entry.watchings = []
+    def _disarm(self, entries: list[Entry]) -> None:
+        self.engine.disarm([watching for entry in entries for watching in entry.watchings])
+        for entry in entries:
+            if entry.hits is not None:
+                entry.hits.kind.disarmed()
+            entry.watchings = []
 
-    def _remove(self, probe_id: str) -> None:
-        entry = self._entries.pop(probe_id)
-        self._disarm(entry)
-        if entry.hits is not None:
-            self._final[probe_id] = native.monotonic() + FINAL_COUNTS_FOR_S, entry.hits.counters()
-        self._gone.append(wire.ProbeStatus(probe_id, "removed", "removed", "No longer asked for."))
+    def _remove(self, probe_ids: list[str]) -> None:
+        entries = [self._entries.pop(probe_id) for probe_id in probe_ids]
+        self._disarm(entries)
+        until = native.monotonic() + FINAL_COUNTS_FOR_S
+        for entry in entries:
+            if entry.hits is not None:
+                self._final[entry.probe.id] = until, entry.hits.counters()
+            self._gone.append(wire.ProbeStatus(entry.probe.id, "removed", "removed", "No longer asked for."))
 
-    def _settle(self, entry: Entry, now: float) -> None:
-        """Take an armed or waiting probe off its lines when its time, its hits or its cost say so."""
-        if entry.status.state not in ("armed", "pending"):
-            return
-        if now >= entry.expires_at:
-            self._disarm(entry)
-            entry.becomes("removed", "lease_expired", "Its lease ended without being renewed.")
-        elif entry.hits is not None and entry.hits.exhausted:
-            self._disarm(entry)
-            limit = entry.probe.hit_limit
-            entry.becomes(
-                "removed", "hit_limit", f"It has made the {limit} captures it may make on one instance."
-            )
-        elif entry.hits is not None and entry.hits.shed_because:
-            self._disarm(entry)
-            entry.becomes("paused", "over_budget", entry.hits.shed_because)
-        elif entry.hits is not None and entry.hits.last_error is not None:
-            self._tell_condition_error(entry, entry.hits.last_error)
+    def _settle(self, now: float) -> None:
+        """Take probes off their lines when their time, their hits or their cost say so."""
+        over = [(entry, end) for entry in self if (end := _end_of(entry, now)) is not None]
+        self._disarm([entry for entry, _ in over])
+        for entry, (state, slug, sentence) in over:
+            entry.becomes(state, slug, sentence)
+        for entry in self:
+            if entry.armed and entry.hits is not None and entry.hits.complaint is not None:
+                self._tell_complaint(entry, *entry.hits.complaint)
 
-    def _tell_condition_error(self, entry: Entry, error: ExpressionError) -> None:
-        if entry.armed and entry.status.slug != "condition_error":
-            said = f"{entry.status.sentence} Its condition could not be answered at a hit: {error.sentence}."
-            entry.becomes("armed", "condition_error", said, places=entry.status.places)
+    def _tell_complaint(self, entry: Entry, slug: str, sentence: str) -> None:
+        if entry.armed and entry.status.slug != slug:
+            said = f"{entry.status.sentence} {sentence}"
+            entry.becomes("armed", slug, said, places=entry.status.places)
 
     # Modules that come, code that changes
 
     def _look_around(self) -> None:
-        for entry in self:
-            if entry.status.state == "pending":
-                self._arm(entry)
-            elif entry.armed and any(self._was_replaced(spot) for spot, _ in entry.watchings):
-                self._follow(entry)
+        with self._locator.one_look():
+            self._arm([entry for entry in self if entry.status.state == "pending"])
+            self._follow(
+                [
+                    entry
+                    for entry in self
+                    if entry.armed and any(self._was_replaced(spot) for spot, _ in entry.watchings)
+                ]
+            )
+            outdated = [
+                entry
+                for entry in self
+                if entry.armed and entry.hits is not None and entry.hits.kind.outdated()
+            ]
+            self._disarm(outdated)
+            self._arm(outdated)
         self._mind_imports()
 
     def _was_replaced(self, spot: Spot) -> bool:
@@ -252,17 +278,18 @@ class Registry:
             not living or any(self.engine.original(function.__code__) is not ours for function in living)
         )
 
-    def _follow(self, entry: Entry) -> None:
-        """Another tool gave the function other code, or the module was loaded anew: arm what runs now."""
-        self._disarm(entry)
-        self._arm(entry)
-        if entry.armed:
-            entry.becomes(
-                "armed",
-                "code_replaced",
-                f"{entry.status.sentence} The code there was replaced since, and the probe followed it.",
-                places=entry.status.places,
-            )
+    def _follow(self, replaced: list[Entry]) -> None:
+        """Another tool gave functions other code, or modules were loaded anew: arm what runs now."""
+        self._disarm(replaced)
+        self._arm(replaced)
+        for entry in replaced:
+            if entry.armed:
+                entry.becomes(
+                    "armed",
+                    "code_replaced",
+                    f"{entry.status.sentence} The code there was replaced since, and the probe followed it.",
+                    places=entry.status.places,
+                )
 
     def _mind_imports(self) -> None:
         waiting = any(entry.status.state == "pending" for entry in self)
@@ -278,7 +305,7 @@ class Registry:
             if entry.status.state != "pending":
                 continue
             location = entry.probe.location
-            if location.function.partition(":")[0] == module:
+            if module in (location.function.partition(":")[0], location.attribute.partition(":")[0]):
                 return True
             parts = location.file.replace("\\", "/").removesuffix(".py").split("/")
             if last in (parts[-1], parts[-2] if parts[-1] == "__init__" and len(parts) > 1 else parts[-1]):
@@ -290,13 +317,28 @@ class Registry:
         if not self.lock.acquire(timeout=WAIT_FOR_LOCK_S):
             return
         try:
-            for entry in self:
-                if entry.status.state == "pending":
-                    self._arm(entry)
+            with self._locator.one_look():
+                self._arm([entry for entry in self if entry.status.state == "pending"])
         except Exception:  # noqa: BLE001 (never into an application's import)
             return
         finally:
             self.lock.release()
+
+
+def _end_of(entry: Entry, now: float) -> tuple[wire.DeliveryState, str, str] | None:
+    """What an armed or waiting probe becomes when it may not go on; None while it may."""
+    if entry.status.state not in ("armed", "pending"):
+        return None
+    if now >= entry.expires_at:
+        return "removed", "lease_expired", "Its lease ended without being renewed."
+    if entry.hits is None:
+        return None
+    if entry.hits.exhausted:
+        limit = entry.probe.hit_limit
+        return "removed", "hit_limit", f"It has made the {limit} captures it may make on one instance."
+    if entry.hits.shed_because:
+        return "paused", "over_budget", entry.hits.shed_because
+    return None
 
 
 def _same(one: wire.Probe, other: wire.Probe) -> bool:

@@ -14,7 +14,7 @@ import sys
 import time
 import uuid
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from types import CodeType, FrameType
 from typing import Any, Final, NamedTuple
 
@@ -48,6 +48,8 @@ class Copied(NamedTuple):
     shared: set[int]
     more: bool
     """Whether the stack goes on below."""
+    late: bool = False
+    """Whether the deadline passed before the first value was looked at."""
 
 
 class CopiedValue(NamedTuple):
@@ -80,7 +82,53 @@ def copy_frames(
             roots.append(["", FIELDS, held, None, None, None])
         frames.append((current.f_code, current.f_lasti, held))
         current = current.f_back
-    return Copied(frames, limits, _walk(roots, limits, deadline), current is not None)
+    late = deadline is not None and time.monotonic() > deadline
+    return Copied(frames, limits, _walk(roots, limits, deadline), current is not None, late)
+
+
+def copy_arguments(
+    frame: FrameType,
+    given: tuple[str, ...],
+    limits: wire.Limits,
+    *,
+    names: Mapping[str, Any] | None = None,
+    deadline: float | None = None,
+) -> Copied:
+    """The frame, which has just been entered, with its arguments (``given``) and no other variables, and its callers.
+
+    As many frames as a snapshot would give variables. ``names`` are its locals where they are at hand.
+    """
+    if names is None:
+        local = frame.f_locals
+        arguments = [(name, local[name]) for name in given]
+        _leave_no_dict(frame, local)
+    else:
+        arguments = [(name, names[name]) for name in given]
+    frames: list[CopiedFrame] = [(frame.f_code, frame.f_lasti, arguments)]
+    below, left = frame.f_back, min(limits.frames, limits.variable_frames)
+    while below is not None and left > 1:
+        frames.append((below.f_code, below.f_lasti, None))
+        below, left = below.f_back, left - 1
+    shared = _NOTHING_SHARED
+    for _, value in arguments:
+        if id(type(value)) not in LEAF_IDS:
+            shared = _walk([["", FIELDS, arguments, None, None, None]], limits, deadline)
+            break
+    return tuple.__new__(
+        Copied, (frames, limits, shared, below is not None, False)
+    )  # its own __new__ is slow
+
+
+_NOTHING_SHARED: set[int] = set()
+
+
+def arguments_of(code: CodeType) -> tuple[str, ...]:
+    """The names of its arguments, ``*args`` and ``**kwargs`` last."""
+    return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount + _ARGUMENT_ROOM[code.co_flags & 12]]
+
+
+_ARGUMENT_ROOM = {0: 0, 4: 1, 8: 1, 12: 2}
+"""How many names ``*args`` (flag 4) and ``**kwargs`` (flag 8) take."""
 
 
 def copy_value(
@@ -104,6 +152,9 @@ if sys.version_info >= (3, 13):
     def variables_of(frame: FrameType) -> Pairs:
         return foreign.take(frame.f_locals.items(), MAX_VARIABLES)
 
+    def _leave_no_dict(frame: FrameType, local: Mapping[str, Any]) -> None:
+        """A frame's locals are a view of them."""
+
 else:
     _OPTIMIZED = 0x1
     _FRAME_AND_US = 3
@@ -123,6 +174,15 @@ else:
         if sys.getrefcount(local) == _FRAME_AND_US and frame.f_code.co_flags & _OPTIMIZED and not _traced():
             local.clear()
         return pairs
+
+    def _leave_no_dict(frame: FrameType, local: dict[str, Any]) -> None:
+        """The same for whoever has taken what it wants out of ``local``."""
+        if (
+            sys.getrefcount(local) == _FRAME_AND_US + 1  # our caller's variable
+            and frame.f_code.co_flags & _OPTIMIZED
+            and not _traced()
+        ):
+            local.clear()
 
     def _traced() -> bool:
         return sys.gettrace() is not None or sys.getprofile() is not None

@@ -39,8 +39,9 @@ class Gateway:
     def place(self, kind: wire.ProbeKind, **asked: Any) -> str:
         """Place a probe and give its id.
 
-        ``asked`` are the fields of `wire.Probe`, with ``file`` and ``line`` or ``function`` for its location, and with
-        expressions as text: ``condition="amount > 10"``, ``template="at {amount}"``, ``watches={"t": "order.total"}``.
+        ``asked`` are the fields of `wire.Probe`, with ``file`` and ``line``, ``function`` or ``attribute`` for its
+        place, and with expressions as text: ``condition="amount > 10"``, ``template="at {amount}"``,
+        ``watches={"t": "order.total"}``, ``value="amount"``; ``until`` is a line of the same file.
         """
         probe = _probe(f"prb_{next(self._numbers)}", kind, **asked)
         self._probes[probe.id] = probe
@@ -121,20 +122,27 @@ def _probe(
     file: str = "",
     line: int = 0,
     function: str = "",
+    attribute: str = "",
     source_hash: str = "",
     condition: str = "",
     template: str = "",
     watches: dict[str, str] | None = None,
+    value: str = "",
+    until: int = 0,
     valid_for: float = LEASE_S,
     **fields: Any,
 ) -> wire.Probe:
     return wire.Probe(
         id=probe_id,
         kind=kind,
-        location=wire.Location(file=file, line=line, function=function, source_hash=source_hash),
+        location=wire.Location(
+            file=file, line=line, function=function, attribute=attribute, source_hash=source_hash
+        ),
         valid_for=valid_for,
         condition=expressions.parse(condition) if condition else None,
         template=expressions.parse_template(template) if template else None,
         watches=[wire.Watch(name, expressions.parse(text)) for name, text in (watches or {}).items()] or None,
+        value=expressions.parse(value) if value else None,
+        until=wire.Location(file, until) if until else None,
         **fields,
     )

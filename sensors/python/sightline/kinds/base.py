@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from sightline import wire
 from sightline.engines.base import Fire, Spot, Watching
 from sightline.errors import NotInLanguage
-from sightline.expressions import SPECIAL_NAMES
+from sightline.expressions import CALL_NAMES
 from sightline.hits import Listener, ProbeHits
 from sightline.locator import Found, Locator
 
@@ -15,7 +15,7 @@ from sightline.locator import Found, Locator
 class Kind:
     """One armed probe's kind. Used on the sensor's thread, except for the functions it gives to listeners."""
 
-    captures: ClassVar[bool] = True
+    captures: bool = True
     """Whether its hits are kept one by one, and so count towards the probe's hit limit."""
     special_names: ClassVar[frozenset[str]] = frozenset()
     """Which of `@return`, `@exception` and `@duration` its expressions may use."""
@@ -25,7 +25,7 @@ class Kind:
         self.hits = hits
         self.probe = hits.probe
         for compiled in hits.compiled():
-            refused = sorted(compiled.names & SPECIAL_NAMES - self.special_names)
+            refused = sorted(compiled.names & CALL_NAMES - self.special_names)
             if refused:
                 raise NotInLanguage(
                     f"`{refused[0]}` has no meaning in a {self.probe.kind} probe", "unknown_name"
@@ -41,11 +41,15 @@ class Kind:
 
     def armed_on(self, found: Found) -> str:
         """The places in words, after "Armed on"."""
-        return f"line {found.line} of {_named(found.spots)}"
+        return f"line {found.line} of {named(found.spots)}"
 
     def remark(self) -> str:
         """A sentence that the status of the armed probe must add; mostly none."""
         return ""
+
+    def outdated(self) -> bool:
+        """Whether what was found is no longer all there is: asked about once a second, on the sensor's thread."""
+        return False
 
     def disarmed(self) -> None:
         """Forget calls that were being followed: nothing more will be told of them."""
@@ -75,7 +79,18 @@ class LineKind(Kind):
         raise NotImplementedError
 
 
-def _named(spots: list[Spot]) -> str:
+class FunctionKind(Kind):
+    """A kind that follows whole calls of a function."""
+
+    def locate(self, locator: Locator) -> Found:
+        return locator.locate_function(self.probe.location)
+
+    def armed_on(self, found: Found) -> str:
+        return f"calls of {named(found.spots)}"
+
+
+def named(spots: list[Spot]) -> str:
+    """The functions of some spots in words."""
     names = [spot.code.co_qualname for spot in spots]
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     return f"{', '.join(names[:3])}{more}"

@@ -7,6 +7,7 @@ from typing import Any
 
 from sightline import hits, native, snapshots, wire
 from sightline.engines.base import Fire, Names
+from sightline.errors import DeadlinePassed
 from sightline.hits import Keep, ProbeHits
 from sightline.kinds import logpoint
 from sightline.kinds.base import LineKind
@@ -33,6 +34,8 @@ def frames(hits: ProbeHits) -> Keep:
 
     def keep(frame: FrameType, names: Names | None) -> tuple[Any, list[Any], list[Any]]:
         copied = snapshots.copy_frames(frame, limits, variables=variables, deadline=_monotonic() + deadline_s)
+        if copied.late:
+            raise DeadlinePassed
         if not hits.watches:
             return copied, [], values(frame, names) if hits.parts else []
         if names is None:
