@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import importlib.util
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from types import ModuleType
@@ -167,6 +171,27 @@ class TestStarlette:
         asyncio.run(_asgi(app, "/orders/3"))
         assert len(captures()) == 1
 
+    def test_a_plain_endpoint_runs_on_a_thread_and_each_call_is_one_execution(self, logged):
+        fastapi = pytest.importorskip("fastapi")
+        app = fastapi.FastAPI()
+
+        @app.get("/plain")
+        def plain() -> str:
+            checks()
+            checks()
+            return "done"
+
+        captures = logged()
+
+        async def twice() -> None:
+            await _asgi(app, "/plain")
+            await _asgi(app, "/plain")
+
+        asyncio.run(twice())
+        first, again, second, _ = (capture.execution_id for capture in captures())
+        assert first == again != second
+        assert captures()[0].context == {"execution": "work"}
+
 
 async def _asgi(app: Any, path: str) -> None:
     scope = {
@@ -274,3 +299,61 @@ def test_a_thread_that_python_does_not_know_has_no_name_and_no_execution():
     _thread.start_new_thread(lambda: (found.append(context.current()), done.set()), ())
     assert done.wait(10)
     assert found[0][0] == found[0][3] == ""
+
+
+class TestTracers:
+    """Trace ids of ddtrace and Sentry, in a process of their own: both change the one they are loaded into."""
+
+    def traced(self, module: str, source: str) -> list[str]:
+        """What ``source`` prints, run with one line of `shop.check` probed."""
+        if importlib.util.find_spec(module) is None:
+            pytest.skip(f"{module} is not installed here")
+        quiet = {
+            "DD_REMOTE_CONFIGURATION_ENABLED": "false", "DD_INSTRUMENTATION_TELEMETRY_ENABLED": "false",
+            "DD_TRACE_STARTUP_LOGS": "false", "DD_TRACE_AGENT_URL": "http://127.0.0.1:9",
+        }  # fmt: skip
+        done = subprocess.run(
+            [sys.executable, "-c", AROUND + source],
+            capture_output=True, text=True, timeout=55, check=True,
+            env={**os.environ, **quiet, "PYTHONPATH": os.pathsep.join(sys.path)},
+        )  # fmt: skip
+        return done.stdout.split()
+
+    def test_ddtrace(self):
+        ours, theirs = self.traced(
+            "ddtrace",
+            "from ddtrace.trace import tracer\n"
+            "context.look_around()\n"
+            "with tracer.trace('request') as span: check()\n"
+            "print(seen().trace_id, format(span.trace_id, '032x'))\n",
+        )
+        assert ours == theirs
+
+    def test_sentry(self):
+        ours, theirs = self.traced(
+            "sentry_sdk",
+            "import sentry_sdk\n"
+            "sentry_sdk.init(traces_sample_rate=1.0)\n"
+            "context.look_around()\n"
+            "with sentry_sdk.start_transaction(name='request') as span: check()\n"
+            "print(seen().trace_id, span.trace_id)\n",
+        )
+        assert ours == theirs
+
+
+AROUND = """
+from pathlib import Path
+from sightline import context, testing
+from tests.observed import shop
+
+gateway = testing.gateway().__enter__()
+line = next(n for n, text in enumerate(Path(shop.__file__).read_text().splitlines(), 1) if text.endswith("# P:check"))
+probe = gateway.place("logpoint", file="observed/shop.py", line=line, template="x")
+
+def check():
+    shop.check(shop.Order(1, "ada"), 2)
+
+def seen():
+    return gateway.captures(probe)[0]
+
+"""

@@ -18,7 +18,7 @@ from .snapshots import variables_of
 
 _MODULES: Final = (
     "django.core.handlers.base", "flask.app", "starlette.routing", "celery.app.trace", "gunicorn.workers",
-    "concurrent.futures.thread",
+    "concurrent.futures.thread", "anyio._backends._asyncio",
 )  # fmt: skip
 MOST_FRAMES: Final = 250
 """Frames that are gone through at most; those of a request lie far above that."""
@@ -249,6 +249,11 @@ def _work_item(held: Mapping[str, Any], inner: FrameType | None, header: str) ->
     return _flask(header) or Work("executor", execution=execution_of(item, "work"))
 
 
+def _anyio(held: Mapping[str, Any], inner: FrameType | None, header: str) -> Work | None:
+    """A plain function that Starlette or FastAPI runs on a thread: its request is not to be seen from there."""
+    return _flask(header) or Work("executor", execution=execution_of(held.get("future"), "work"))
+
+
 _ENTRIES: Final[dict[str, tuple[tuple[str, Reader], ...]]] = {
     "_get_response": (("django/core/handlers/base.py", _django),),
     "_get_response_async": (("django/core/handlers/base.py", _django),),
@@ -259,6 +264,6 @@ _ENTRIES: Final[dict[str, tuple[tuple[str, Reader], ...]]] = {
     "handle": (("starlette/routing.py", _starlette), ("fastapi/routing.py", _starlette)),
     "trace_task": (("celery/app/trace.py", _celery),),
     "handle_request": (("gunicorn/workers/", _gunicorn),),
-    "run": (("concurrent/futures/thread.py", _work_item),),
+    "run": (("concurrent/futures/thread.py", _work_item), ("anyio/_backends/_asyncio.py", _anyio)),
 }
 """The functions in which a framework serves one request or runs one task, by their name and part of their file's."""
