@@ -224,10 +224,24 @@ def _caught(caught: Caught) -> str:
 
 
 def _path(path: Path) -> str:
-    steps = sum(times for _, times in path.lines())
+    steps, decisions = sum(times for _, times in path.lines()), len(path.decisions)
+    how = ending(path)
+    counted = f"{_count(steps, 'step')}, {_count(decisions, 'decision')}"
+    return f"{counted}, {how}" if how else counted
+
+
+def ending(path: Path) -> str:
+    """How a followed call ended, as ``returned str 'small'``; empty where that is not known."""
     ended = path.ended
-    how = "" if ended is None else f", {_named(ended.exception)}" if ended.exception else f", {ended.how}"
-    return f"{steps:,} step{'' if steps == 1 else 's'}, {len(path.decisions):,} decisions{how}"
+    if ended is None:
+        return ""
+    if ended.exception is not None:
+        return f"{ended.how} {_named(ended.exception)}"
+    return f"{ended.how} {written(ended.value)}" if ended.how == "returned" else ended.how
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _written_by(one: Written) -> str:

@@ -58,7 +58,7 @@ def laid(service: Service, capture: Capture, body: wire.Capture) -> Laid | None:
         lines=_lines(source, path, steps) if source and steps else [],
         steps=[{"line": line, "times": times} for line, times in steps[:MOST_LINES]],
         total=sum(times for _, times in steps),
-        ended=_ended(path),
+        ended=details.ending(path),
         cut=path.cut,
     )
 
@@ -122,15 +122,3 @@ def _decide(told: list[dict[str, Any]], decision: details.Decision) -> None:
         told[-1]["times"] += 1
     else:
         told.append({**made, "times": 1})
-
-
-def _ended(path: details.Path) -> str:
-    if path.ended is None:
-        return ""
-    if path.ended.exception is not None:
-        return f"{path.ended.how} {path.ended.exception.type}"
-    return (
-        f"{path.ended.how} {details.written(path.ended.value)}"
-        if path.ended.how == "returned"
-        else path.ended.how
-    )

@@ -129,7 +129,8 @@ def dashboard(
         "compare": f"/captures/{one}/compare/{other}/", "evidence": f"/evidence/{show('evd', item.id)}/",
         "hypothesis": f"/hypotheses/{show('hyp', claim.id)}/", "new session": "/sessions/new/",
         "new hypothesis": f"{here}hypotheses/new/", "record": f"{here}evidence/record/?of={one}",
-        "place": f"{here}probes/place/?{where}", "fleet": "/fleet/", "sources": "/settings/sources/",
+        "place": f"{here}probes/place/?{where}",
+        "probe": f"/probes/{show('prb', probe.id)}/", "fleet": "/fleet/", "sources": "/settings/sources/",
         "tokens": "/settings/tokens/", "audit": "/audit/",
     }  # fmt: skip
     places = {name: home + path for name, path in paths.items()}

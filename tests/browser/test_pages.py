@@ -8,7 +8,8 @@ from playwright.sync_api import Page, expect
 from tests.browser.dashboard import Dashboard
 
 PLACES = ["inbox", "sessions", "session", "report", "assignments", "capture", "compare", "evidence", "hypothesis",
-          "new session", "new hypothesis", "record", "place", "fleet", "sources", "tokens", "audit"]  # fmt: skip
+          "new session", "new hypothesis", "record", "place", "probe", "fleet", "sources", "tokens",
+          "audit"]  # fmt: skip
 
 
 @pytest.mark.parametrize("place", PLACES)

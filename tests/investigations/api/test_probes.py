@@ -6,9 +6,11 @@ import pytest
 
 from investigations.lib.ids import show
 from investigations.probes.models import Probe
+from investigations.probes.services import record_counters
 from sightline import wire
 from tests.investigations.api.conftest import Caller, problem
 from tests.investigations.probes.conftest import AFTER, FILE
+from tests.investigations.probes.samples import FIGURES
 
 WHERE = {"service": "trade-execution-service", "file": FILE, "line": AFTER}
 
@@ -85,3 +87,47 @@ def test_outcomes_label_executions(rita: Caller, vera: Caller, environment):
     problem(vera("POST", "/outcomes", body), 403, "forbidden")
     wrong = {"outcomes": [{"trace_id": "a" * 32, "outcome": "perhaps"}]}
     assert rita("POST", "/outcomes", wrong).status_code == 400
+
+
+def test_figures_are_told_in_all_and_over_time(rita: Caller, sam: Caller, ses: str, place, instance):
+    probe = place(kind="duration", options={"slower_than_ms": 500})
+    counters = wire.ProbeCounters(
+        show("prb", probe.id), 1_763_851_200_000_000_000, {}, figures=FIGURES["duration"]
+    )
+    record_counters(instance, wire.Heartbeat(at=counters.since, mono=0, counters=[counters]))
+    path = f"/probes/{show('prb', probe.id)}"
+
+    told = rita("GET", f"{path}/figures").json()
+    assert told["total"]["measured"]["unit"] == "ms"
+    assert (
+        sum(point["figures"]["measured"]["count"] for point in told["points"] if point.get("figures"))
+        == (FIGURES["duration"]["count"])
+    )
+    assert rita("GET", path).json()["figures"] == told["total"]
+    assert rita("GET", path).json()["options"] == {"slower_than_ms": 500}
+    problem(sam("GET", f"{path}/figures"), 404, "probe_not_found")
+    problem(
+        rita("GET", f"{path}/figures?start=2026-01-02T00:00:00Z&end=2026-01-01T00:00:00Z"),
+        400,
+        "window_malformed",
+    )
+
+
+def test_a_removal_is_taken_back(rita: Caller, vera: Caller, probe):
+    path = f"/probes/{show('prb', probe.id)}"
+    rita("DELETE", path)
+    problem(vera("POST", f"{path}/restore"), 403, "forbidden")
+    assert rita("POST", f"{path}/restore").json()["state"] == "active"
+
+
+def test_each_kind_says_what_is_missing(rita: Caller, ses: str, source, instance):
+    for kind, code in (
+        ("metric", "value_missing"),
+        ("logpoint", "template_missing"),
+        ("expectation", "value_missing"),
+    ):
+        problem(rita("POST", f"/sessions/{ses}/probes", WHERE | {"kind": kind}), 400, code)
+    body = problem(
+        rita("POST", f"/sessions/{ses}/probes", WHERE | {"file": "../../etc/passwd"}), 400, "file_malformed"
+    )
+    assert body["alternatives"]["field"] == "file"

@@ -13,11 +13,12 @@ from investigations.accounts.actors import Actor
 from investigations.lib.ids import show
 from investigations.mcp.tools import TOOLS
 from investigations.probes.models import Probe
-from investigations.probes.services import remove_probe
+from investigations.probes.services import record_counters, remove_probe
 from investigations.sessions.models import TimelineEntry
 from sightline import wire
 from tests.investigations.mcp.conftest import AgentClient, Refused
 from tests.investigations.probes.conftest import AFTER, FILE
+from tests.investigations.probes.samples import DETAILS, FIGURES
 
 SERVICE = "trade-execution-service"
 
@@ -249,3 +250,66 @@ def test_what_is_another_environments_does_not_exist(
     with pytest.raises(Refused) as refused:
         cast(stranger).call(tool, **arguments[tool])
     assert refused.value.problem["code"].endswith(("_not_found", "_unknown"))
+
+
+def report(instance, probe: Probe, figures) -> None:
+    """Let the instance report figures of a probe."""
+    counters = wire.ProbeCounters(show("prb", probe.id), 1_763_851_200_000_000_000, {}, figures=figures)
+    record_counters(instance, wire.Heartbeat(at=counters.since, mono=0, counters=[counters]))
+
+
+def test_a_metric_is_placed_and_checked_for_its_percentiles(claude: AgentClient, ses: str, source, instance):
+    answer = claude.call(
+        "place_probe", session_id=ses, service=SERVICE, purpose="How large?", file=FILE, line=AFTER,
+        kind="metric", value="amount",
+    )  # fmt: skip
+    assert answer["probe"]["value"] == "amount"
+    assert "check_probe" in answer["hint"]
+    report(instance, Probe.objects.get(), FIGURES["metric"])
+
+    standing = claude.call("check_probe", probe_id=answer["probe"]["id"])
+
+    measured = standing["probe"]["figures"]["measured"]
+    assert [each["p"] for each in measured["percentiles"]] == [50, 90, 99]
+    assert all(each["low"] <= each["estimate"] <= each["high"] for each in measured["percentiles"])
+    assert any("p50" in point for point in standing["course"])
+
+
+def test_writers_of_an_attribute_are_told_with_their_types(claude: AgentClient, ses: str, source, instance):
+    answer = claude.call(
+        "place_probe", session_id=ses, service=SERVICE, purpose="Who writes it?", kind="assignment",
+        attribute="trades.trade_request:TradeRequest.high_value",
+    )  # fmt: skip
+    report(instance, Probe.objects.get(), FIGURES["assignment"])
+
+    standing = claude.call("check_probe", probe_id=answer["probe"]["id"])
+
+    assert standing["probe"]["figures"]["writers"][0]["writer"] == "TradeRequest.__init__:2 constructed bool"
+    assert standing["probe"]["figures"]["counts"]["writes"] == 218
+
+
+def test_what_a_kind_does_not_take_is_refused_with_what_it_takes(
+    claude: AgentClient, ses: str, source, instance
+):
+    with pytest.raises(Refused) as refused:
+        claude.call(
+            "place_probe", session_id=ses, service=SERVICE, purpose="p", file=FILE, line=AFTER,
+            kind="exception", options={"types": ["ValueError"]},
+        )  # fmt: skip
+    assert refused.value.problem["code"] == "option_unknown"
+    assert set(refused.value.problem["alternatives"]["options"]) == {"exceptions", "how"}
+
+
+def test_a_wait_says_what_was_counted_meanwhile_and_what_each_capture_is(
+    claude: AgentClient, place, capture, instance, truncated
+):
+    probe = place(kind="function")
+    report(instance, probe, FIGURES["function"])
+    capture(probe, detail=DETAILS["function"])
+
+    answer = claude.call("wait_for_captures", probe_ids=[show("prb", probe.id)], timeout_s=0)
+
+    assert answer["figures"][show("prb", probe.id)].startswith("204 calls, 4 errors")
+    assert answer["captures"][0]["summary"] == "returned TradeRequest in 3.25 ms"
+    whole = claude.call("get_capture", capture_id=answer["captures"][0]["id"])
+    assert whole["capture"]["detail"]["returned"]["fields"]["high_value"] == {"type": "str", "value": "true"}

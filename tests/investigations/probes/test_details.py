@@ -24,7 +24,7 @@ def capture(kind: str, detail: dict[str, Any] | None) -> wire.Capture:
         ("function", "returned TradeRequest in 3.25 ms"),
         ("duration", "took 812.5 ms"),
         ("exception", "swallowed Refused: str 'no limit left' at TradeRequest.from_payload:90"),
-        ("path", "5 steps, 2 decisions, returned"),
+        ("path", "5 steps, 2 decisions, returned NoneType None"),
         ("assignment", "str 'true', was bool False by TradeRequest.from_payload:86 (setattr)"),
         ("expectation", "was false"),
         ("dependency", "GET fraud-service/decide 200 in 84 ms"),

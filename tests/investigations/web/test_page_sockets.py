@@ -231,3 +231,31 @@ async def test_the_fleet_is_painted_whole_on_a_resume(
     async with opened(path, viewer.user) as page:
         await page.resume()
         assert "hx-swap-oob" in await page.frame(part)
+
+
+class TestProbePage:
+    """A probe's socket paints what that probe brought, and nothing of the others."""
+
+    async def test_figures_and_captures_enter_as_they_come(
+        self, responder: Actor, probe: Probe, make_probe: Callable[..., Probe], make_capture: Make
+    ) -> None:
+        other = await database_sync_to_async(make_probe)()
+        async with opened(f"live/probes/{show('prb', probe.id)}/", responder.user) as page:
+            await page.resume()
+            assert 'id="result"' in await page.frame('id="result"')
+            await database_sync_to_async(make_capture)(other)
+            mine = await database_sync_to_async(make_capture)(probe)
+            assert rows(await page.frame("data-capture")) == [show("cap", mine.id)]
+
+    async def test_a_paused_page_is_told_how_many(
+        self, responder: Actor, probe: Probe, make_capture: Make
+    ) -> None:
+        await database_sync_to_async(make_capture)(probe)
+        async with opened(f"live/probes/{show('prb', probe.id)}/", responder.user) as page:
+            await page.resume(paused=True)
+            frame = await page.frame("data-newer")
+            assert (rows(frame), told(frame, "newer")) == ([], 1)
+
+    async def test_is_not_for_strangers(self, stranger: Actor, probe: Probe) -> None:
+        async with opened(f"live/probes/{show('prb', probe.id)}/", stranger.user) as page:
+            assert (await page.line.receive_output(WITHIN_S))["code"] == GONE

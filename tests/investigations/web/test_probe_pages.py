@@ -6,7 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 from xml.etree import ElementTree
 
 import pytest
@@ -272,3 +272,118 @@ class TestQueries:
             brought("metric"), brought("snapshot"), brought("function")
 
         assert self.asked(client, address) == few
+
+
+class TestForm:
+    """The form offers every kind, and for each only what it takes."""
+
+    @pytest.fixture
+    def address(self, session: InvestigationSession, source: SourceFile, instance: Instance) -> str:
+        where = f"service={show('svc', instance.service_id)}&path={FILE}&line={AFTER}"
+        return f"/sessions/{show('ses', session.id)}/probes/place/?{where}"
+
+    @pytest.mark.parametrize(
+        ("kind", "fields"),
+        [
+            ("snapshot", {"watches", "hit_limit", "rate"}),
+            ("logpoint", {"template", "watches", "level", "pipe", "hit_limit", "rate"}),
+            ("counter", set()),
+            ("metric", {"value"}),
+            ("duration", {"until", "slower_than_ms", "hit_limit", "rate"}),
+            ("function", {"watches", "hit_limit", "rate"}),
+            ("exception", {"watches", "how", "exceptions", "hit_limit", "rate"}),
+            ("path", {"watches", "most_steps", "hit_limit", "rate"}),
+            ("assignment", {"attribute", "watches", "hit_limit", "rate"}),
+            ("expectation", {"value", "watches", "hit_limit", "rate"}),
+            ("dependency", {"watches", "libraries", "within", "hit_limit", "rate"}),
+        ],
+    )
+    def test_asks_only_what_the_kind_takes(
+        self, browse: Browse, responder: Actor, address: str, kind: str, fields: set[str]
+    ) -> None:
+        page = browse(responder).get(f"{address}&kind={kind}").content.decode()
+        asked = set(re.findall(r'name="(\w+)"', page.partition('class="probe-form"')[2]))
+        usual = {"csrfmiddlewaretoken", "kind", "condition", "minutes", "purpose"}
+
+        assert asked - usual == fields
+
+    def test_keeps_what_was_filled_in_when_another_kind_is_chosen(
+        self, browse: Browse, responder: Actor, address: str
+    ) -> None:
+        filled = f"{address}&kind=expectation&condition=amount+%3E+9&minutes=7&watches=amount"
+        page = browse(responder).get(filled).content.decode()
+
+        assert 'value="amount &gt; 9"' in page
+        assert 'value="7"' in page
+
+    def test_offers_the_class_round_the_line(self, browse: Browse, responder: Actor, address: str) -> None:
+        page = browse(responder).get(f"{address}&kind=assignment").content.decode()
+
+        assert 'value="trades.trade_request:TradeRequest."' in page
+
+    USUAL: ClassVar[dict[str, str]] = {"hit_limit": "10", "rate": "5", "minutes": "5"}
+
+    @pytest.mark.parametrize(
+        ("kind", "sent", "kept"),
+        [
+            ("metric", {"value": "amount"}, {"value": "amount"}),
+            ("duration", {"slower_than_ms": "250"}, {"options": {"slower_than_ms": 250.0}}),
+            (
+                "exception",
+                {"how": ["swallowed", "left"], "exceptions": "ValueError, app.Refused"},
+                {"options": {"how": ["swallowed", "left"], "exceptions": ["ValueError", "app.Refused"]}},
+            ),
+            ("path", {"most_steps": "50"}, {"options": {"most_steps": 50}}),
+            ("assignment", {"attribute": "trades.trade_request:TradeRequest.high_value"}, {"until": 0}),
+            ("expectation", {"value": "amount > 0"}, {"value": "amount > 0"}),
+            (
+                "dependency",
+                {"libraries": "redis"},
+                {"place": "any call out", "options": {"libraries": ["redis"]}},
+            ),
+            ("dependency", {"within": "on"}, {"place": f"{FILE}:{AFTER}"}),
+            ("logpoint", {"template": "paid", "pipe": "on", "level": "info"}, {"template": "paid"}),
+        ],
+    )
+    def test_places_what_was_asked(
+        self,
+        browse: Browse,
+        responder: Actor,
+        address: str,
+        kind: str,
+        sent: dict[str, Any],
+        kept: dict[str, Any],
+    ) -> None:
+        answer = browse(responder).post(address, self.USUAL | {"kind": kind} | sent)
+
+        assert answer.status_code == 302, re.findall(r'class="(?:error|errors)".*', answer.content.decode())
+        probe = Probe.objects.get()
+        assert {name: getattr(probe, name) for name in kept} == kept
+        assert (probe.kind, probe.state) == (kind, ProbeState.ACTIVE)
+
+    def test_what_is_wrong_stands_beside_its_field(
+        self, browse: Browse, responder: Actor, address: str
+    ) -> None:
+        client = browse(responder)
+        for kind, sent, words in (
+            ("metric", {"value": "amount +"}, "Mend the expression"),
+            ("assignment", {"attribute": "trades.trade_request:Trade.high_value"}, "defines no class Trade"),
+            ("duration", {"until": "3"}, "ends on a later line"),
+            ("exception", {"exceptions": "a-b"}, "type names"),
+        ):
+            page = client.post(address, self.USUAL | {"kind": kind} | sent)
+            assert page.status_code == 422
+            assert words in page.content.decode(), kind
+
+    def test_asks_for_what_is_empty_and_complains_of_what_is_wrong(
+        self, browse: Browse, responder: Actor, address: str
+    ) -> None:
+        check = address.replace("/place/", "/check/")
+        client = browse(responder)
+
+        empty = client.post(check, self.USUAL | {"kind": "metric", "value": ""}).content.decode()
+        wrong = client.post(check, self.USUAL | {"kind": "metric", "value": "amount +"}).content.decode()
+
+        assert 'role="alert"' not in empty
+        assert "Give value" in empty
+        assert 'role="alert"' in wrong
