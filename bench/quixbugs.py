@@ -1,31 +1,33 @@
-"""`python -m bench.quixbugs DIR`: faulty lines of QuixBugs' Python programs (Lin et al., SPLASH 2017), from a
-clone in DIR.
+"""`python -m bench.quixbugs DIR [CASES.csv]`: faulty lines of QuixBugs' Python programs (Lin et al., SPLASH
+2017), from a clone in DIR.
 
-Each program's own JSON tests are its executions, watched line by line by snapshot probes of the real sensor.
-The combined ranking stands beside Ochiai and Tarantula on the very same executions; ties count by their
-expectation. Only programs with JSON tests take part (31); the graph programs have none.
+Each program's own tests are its executions, watched line by line by snapshot probes of the real sensor. The
+combined ranking stands beside Ochiai and Tarantula on the very same executions; ties count by their
+expectation, for all alike.
 """
 
 from __future__ import annotations
 
 import ast
-import copy
 import csv
 import difflib
+import importlib
 import importlib.util
-import json
 import math
 import signal
 import sys
+import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from types import FrameType, GeneratorType
+from types import FrameType, ModuleType
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 
 from bench.figures import figure, show
 from investigations.analysis import localisation
@@ -35,30 +37,33 @@ from investigations.analysis.localisation import Spectrum
 from sightline import testing, wire
 
 Floats = npt.NDArray[np.float64]
+Test = Callable[[], object]
 
-MOST_TESTS = 40
-CPU_S = 0.1
+CPU_S = 1.0
 """Processor time one test may take; a program that loops forever fails."""
+WATCHED_S = 0.05
+"""The same while its lines are watched: what takes longer is known well enough by then."""
+STRIKE_S = 0.005
 MOST_HITS = 100
 LIMITS = wire.Limits(depth=2, items=12, length=64, frames=1, variable_frames=1, deadline_ms=10_000.0)
-ENDED = "ended"
-METHODS = ("combined", "ochiai", "tarantula")
+METHODS = ("combined", "ochiai", "tarantula", "dstar")
+PLACES = (1, 3, 5)
 
 
 class TooLong(BaseException):
-    """Raised in a test that ran out of time."""
+    """Raised in a program that ran out of time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """One program: its file, its function, its lines that execute, those that are faulty, and its tests."""
+    """One program: its file, its lines that execute, those that are faulty, and where its tests are."""
 
     name: str
     path: Path
     tree: ast.Module
     lines: tuple[int, ...]
     faulty: frozenset[int]
-    tests: Sequence[tuple[list[Any], Any]]
+    tests: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,119 +75,145 @@ class Run:
 
 
 def programs(folder: Path) -> Iterator[Program]:
-    """All programs with JSON tests."""
-    for told in sorted((folder / "json_testcases").glob("*.json")):
-        path = folder / "python_programs" / f"{told.stem}.py"
-        fixed = folder / "correct_python_programs" / f"{told.stem}.py"
-        if not (path.exists() and fixed.exists()):
-            continue
-        tree = ast.parse(path.read_text())
-        lines = tuple(sorted(_executable(tree)))
-        tests = [_test(line) for line in told.read_text().splitlines() if line.strip()]
-        yield Program(told.stem, path, tree, lines, _faulty(path, fixed, lines), _spread(tests))
+    """All programs that have tests and a correct form."""
+    for tests in sorted((folder / "python_testcases").glob("test_*.py")):
+        name = tests.stem.removeprefix("test_")
+        path = folder / "python_programs" / f"{name}.py"
+        fixed = folder / "correct_python_programs" / f"{name}.py"
+        if path.exists() and fixed.exists():
+            tree = ast.parse(path.read_text())
+            lines = tuple(sorted(_executable(tree)))
+            yield Program(name, path, tree, lines, _faulty(path, fixed, tree, lines), tests)
 
 
-def _test(line: str) -> tuple[list[Any], Any]:
-    given, expected = json.loads(line)
-    return (given if isinstance(given, list) else [given]), expected
-
-
-def _spread(tests: list[Any]) -> list[Any]:
-    """At most `MOST_TESTS`, evenly from all."""
-    step = max(1, math.ceil(len(tests) / MOST_TESTS))
-    return tests[::step]
-
-
-def _executable(tree: ast.Module) -> Iterator[int]:
+def _executable(tree: ast.Module) -> set[int]:
     """The first line of each statement inside a function, but for documentation."""
-    for function in ast.walk(tree):
-        if isinstance(function, ast.FunctionDef):
-            for node in ast.walk(function):
-                is_text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-                if isinstance(node, ast.stmt) and node is not function and not is_text:
-                    yield node.lineno
+    return {
+        node.lineno
+        for function in ast.walk(tree)
+        if isinstance(function, ast.FunctionDef)
+        for node in ast.walk(function)
+        if isinstance(node, ast.stmt) and not isinstance(node, ast.FunctionDef) and not _is_text(node)
+    }
 
 
-def _faulty(path: Path, fixed: Path, lines: Sequence[int]) -> frozenset[int]:
-    """Lines the fix changes; where it only adds some, the executable lines on both sides of that place."""
-    wrong, right = ([line.strip() for line in each.read_text().splitlines()] for each in (path, fixed))
-    end = max(lines)
+def _is_text(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def _faulty(path: Path, fixed: Path, tree: ast.Module, lines: Sequence[int]) -> frozenset[int]:
+    """Statements whose lines the fix changes; where it only adds some, those on both sides of that place."""
+    wrong, right = _code(path), _code(fixed)
+    statement_of = _statements(tree)
     found: set[int] = set()
     for tag, first, last, start, stop in difflib.SequenceMatcher(
-        None, wrong[:end], right, autojunk=False
+        None, wrong, right, autojunk=False
     ).get_opcodes():
-        if tag == "insert" and first < end and any(right[start:stop]):
-            found |= {
-                max((n for n in lines if n <= first), default=0),
-                min((n for n in lines if n > first), default=0),
-            }
+        if tag == "insert" and any(right[start:stop]):
+            found.add(max((n for n in lines if n <= first), default=0))
+            found.add(min((n for n in lines if n > first), default=0))
         elif tag in {"replace", "delete"}:
-            found |= {n for n in lines if first < n <= last}
-    return frozenset(found - {0})
+            found |= {statement_of.get(n, n) for n in range(first + 1, last + 1)}
+    return frozenset(found & set(lines))
+
+
+def _statements(tree: ast.Module) -> dict[int, int]:
+    """The first line of the innermost statement that each line belongs to; of a block, only its head."""
+    found: dict[int, int] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.stmt):
+            body = getattr(node, "body", None)
+            end = body[0].lineno - 1 if body else node.end_lineno or node.lineno
+            found.update(dict.fromkeys(range(node.lineno, end + 1), node.lineno))
+    return found
+
+
+def _code(path: Path) -> list[str]:
+    """Lines up to the documentation at the end, which may hold other correct forms."""
+    text = path.read_text()
+    last = 0
+    for node in ast.parse(text).body:
+        if _is_text(node) and last:
+            break
+        last = node.end_lineno or last
+    return [line.split("#")[0].strip() for line in text.splitlines()[:last]]
 
 
 # ---------------------------------------------------------------- running
 
 
 def runs(program: Program) -> list[Run]:
-    """Every test as one execution, with a snapshot probe on each line."""
-    spec = importlib.util.spec_from_file_location(f"quixbugs_{program.name}", program.path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    function = getattr(module, program.name)
+    """Every test as one execution, with a snapshot probe on each line. What fails is told without probes."""
+    outcomes = [_fails(program.path, test, CPU_S) for test in _tests(program)]
     found = []
     with testing.gateway(budget=1.0) as gateway:
         for line in program.lines:
             gateway.place("snapshot", file=str(program.path), line=line, rate=1e9, hit_limit=0, limits=LIMITS)
         seen = 0
-        for given, expected in program.tests:
-            failed = _fails(function, given, expected)
+        for failed, test in zip(outcomes, _tests(program), strict=True):
+            _fails(program.path, test, WATCHED_S)
             captures = gateway.captures()
-            found.append(Run(failed, captures[seen:]))
+            if failed is not None:
+                found.append(Run(failed, captures[seen:]))
             seen = len(captures)
     return found
 
 
-def _fails(function: Callable[..., Any], given: list[Any], expected: Any) -> bool:
-    def stop(signum: int, frame: FrameType | None) -> None:
-        raise TooLong
+def _tests(program: Program) -> list[Test]:
+    """The tests of a freshly loaded module: they change what they are given."""
+    spec = importlib.util.spec_from_file_location(program.tests.stem, program.tests)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return [test for name in vars(module) if name.startswith("test") for test in _each(module, name)]
 
-    signal.signal(signal.SIGVTALRM, stop)
-    # The timer strikes again and again: a single strike may land in the sensor, which lets nothing out.
-    signal.setitimer(signal.ITIMER_VIRTUAL, CPU_S, 0.02)
+
+def _each(module: ModuleType, name: str) -> Iterator[Test]:
+    function = getattr(module, name)
+    if not callable(function):
+        return
+    given = [mark.args for mark in getattr(function, "pytestmark", []) if mark.name == "parametrize"]
+    if not given:
+        yield function
+    for names, values in given:
+        for each in values:
+            told = getattr(each, "values", each)
+            yield partial(function, **dict(zip(str(names).replace(" ", "").split(","), told, strict=True)))
+
+
+def _fails(path: Path, test: Test, seconds: float) -> bool | None:
+    """Whether it goes wrong; None when it says that it should be skipped."""
+    end = time.process_time() + seconds
+
+    def strike(signum: int, frame: FrameType | None) -> None:
+        # Nothing but the program itself may be interrupted: not the sensor, and not this harness.
+        while frame is not None and frame.f_code.co_filename != str(path):
+            frame = frame.f_back
+        if time.process_time() > end and frame is not None:
+            frame.f_trace = _stop
+            sys.settrace(_look_no_further)
+
+    signal.signal(signal.SIGVTALRM, strike)
+    signal.setitimer(signal.ITIMER_VIRTUAL, STRIKE_S, STRIKE_S)
     try:
-        return _goes_wrong(function, given, expected)
-    except TooLong:
+        test()
+    except pytest.skip.Exception:
+        return None
+    except (Exception, TooLong):  # noqa: BLE001  (whatever a faulty program raises is its failure)
         return True
     finally:
-        _stop_timer()
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        sys.settrace(None)
+    return False
 
 
-def _stop_timer() -> None:
-    while True:
-        try:
-            signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-            return
-        except TooLong:
-            continue
+def _stop(frame: FrameType, event: str, arg: object) -> Any:
+    raise TooLong
 
 
-def _goes_wrong(function: Callable[..., Any], given: list[Any], expected: Any) -> bool:
-    try:
-        answer = function(*copy.deepcopy(given))
-        answer = list(answer) if isinstance(answer, GeneratorType) else answer
-        return not _equal(answer, expected)
-    except Exception:  # noqa: BLE001  (whatever a faulty program raises is its failure)
-        return True
-
-
-def _equal(answer: Any, expected: Any) -> bool:
-    if isinstance(expected, float) and isinstance(answer, int | float):
-        return math.isclose(answer, expected, rel_tol=0.01)
-    return bool(json.loads(json.dumps(answer, default=list)) == expected)
+def _look_no_further(frame: FrameType, event: str, arg: object) -> None:
+    """Only frames that were told to stop are traced."""
 
 
 # ---------------------------------------------------------------- ranking
@@ -195,14 +226,27 @@ def scores(program: Program, found: Sequence[Run]) -> dict[str, Floats]:
     spectrum = Spectrum.of_lines([str(line) for line in program.lines], counts, failing)
     table = tabulate([_observed(run) for run in found])
     comparison = compare(table, failing)
-    paths = {path for each in comparison.differences for path in each.paths}
-    ranked = localisation.combined(spectrum, comparison, {path: _writers(program, path) for path in paths})
-    combined = {each.element: each.score for each in ranked}
+    paths = {path for each in (*comparison.differences, *comparison.doubtful) for path in each.paths}
+    lines_of = {path: _writers(program, path) for path in paths}
+    ranked = localisation.combined(spectrum, comparison, lines_of, _operations(program))
+    rank_of = {each.element: each.rank for each in ranked}
     return {
-        "combined": np.array([combined[str(line)] for line in program.lines]),
+        "combined": np.array([-rank_of[str(line)] for line in program.lines], dtype=np.float64),
         "ochiai": localisation.ochiai(spectrum),
         "tarantula": localisation.tarantula(spectrum),
+        "dstar": localisation.dstar(spectrum),
     }
+
+
+def _operations(program: Program) -> dict[str, int]:
+    """How many expressions each line holds, but for constants."""
+    statement_of = _statements(program.tree)
+    lines = [
+        str(statement_of.get(node.lineno, node.lineno))
+        for node in ast.walk(program.tree)
+        if isinstance(node, ast.expr) and not isinstance(node, ast.Constant)
+    ]
+    return Counter(lines)
 
 
 def _hits(run: Run) -> Counter[int]:
@@ -211,23 +255,17 @@ def _hits(run: Run) -> Counter[int]:
 
 
 def _observed(run: Run) -> Observation:
-    """The variables as each line saw them last, under ``name@line``, and the line that was reached last."""
+    """The variables as each line saw them last, under ``name@line``."""
     values: dict[str, wire.Value] = {}
-    ended = 0
     for capture in run.captures:
         for frame in (capture.frames or [])[:1]:
             values.update({f"{name}@{frame.line}": value for name, value in (frame.variables or {}).items()})
-            ended = frame.line
-    if values:
-        values[f"{ENDED}@{ended}"] = wire.Value("bool", True)
     return Observation(values)
 
 
 def _writers(program: Program, path: str) -> list[str]:
-    """Lines that assign the variable or call its methods; the line itself for where an execution ended."""
-    name, _, place = path.rpartition("(")[2].partition("@")
-    if name == ENDED:
-        return [place]
+    """Lines that assign the variable or call its methods."""
+    name = path.rpartition("(")[2].partition("@")[0]
     found = set()
     for node in ast.walk(program.tree):
         if isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Store):
@@ -255,48 +293,54 @@ def within(score: Floats, lines: Sequence[int], faulty: frozenset[int], most: in
     return 1 - math.comb(tied - wrong, room) / math.comb(tied, room)
 
 
-def main(folder: Path) -> int:
-    """Print the figures; a CSV of all programs goes to stderr."""
-    writer = csv.writer(sys.stderr)
-    writer.writerow(["program", "lines", "faulty", "failing", "passing", *METHODS])
-    found: dict[str, list[list[float]]] = {method: [] for method in METHODS}
-    chance: list[list[float]] = []
-    for program in programs(folder):
+def main(folder: Path, cases_file: Path | None = None) -> int:
+    """Print the figures; a CSV of all programs goes to stderr, or a file."""
+    _prepare(folder.resolve())
+    found: dict[str, list[list[float]]] = {method: [] for method in (*METHODS, "chance")}
+    rows = []
+    for program in programs(folder.resolve()):
         seen = runs(program)
-        ranked = scores(program, seen)
+        ranked: Mapping[str, Floats] = {**scores(program, seen), "chance": np.zeros(len(program.lines))}
+        for method, score in ranked.items():
+            found[method].append([within(score, program.lines, program.faulty, most) for most in PLACES])
         failing = sum(run.failed for run in seen)
-        shares = {
-            method: [within(ranked[method], program.lines, program.faulty, most) for most in (1, 3, 5)]
-            for method in METHODS
-        }
-        for method in METHODS:
-            found[method].append(shares[method])
-        chance.append(
-            [within(np.zeros(len(program.lines)), program.lines, program.faulty, most) for most in (1, 3, 5)]
-        )
-        at1 = [f"{shares[method][0]:.2f}" for method in METHODS]
-        writer.writerow(
+        at1 = [f"{found[method][-1][0]:.2f}" for method in METHODS]
+        rows.append(
             [program.name, len(program.lines), len(program.faulty), failing, len(seen) - failing, *at1]
         )
-    for place, most in enumerate((1, 3, 5)):
-        means = {method: float(np.mean([each[place] for each in found[method]])) for method in METHODS}
+    _write_cases(rows, cases_file)
+    for place, most in enumerate(PLACES):
+        means = {method: float(np.mean([each[place] for each in shares])) for method, shares in found.items()}
         better = max(means["ochiai"], means["tarantula"])
         show(
             figure(
-                f"analysis.quixbugs_at{most}",
-                means["combined"],
-                "share",
-                goal=better * 4 / 3 if most == 1 else None,
-                baseline=float(np.mean([each[place] for each in chance])),
-                peers={method: round(means[method], 4) for method in METHODS[1:]},
-                larger_is_better=True,
-                programs=len(chance),
+                f"analysis.quixbugs_at{most}", means["combined"], "share",
+                goal=round(better * 4 / 3, 4) if most == 1 else None, baseline=means["chance"],
+                peers={method: round(means[method], 4) for method in METHODS[1:]}, larger_is_better=True,
+                programs=len(rows),
             )
-        )
+        )  # fmt: skip
     return 0
 
 
+def _prepare(folder: Path) -> None:
+    """What QuixBugs' own conftest.py and layout give to its tests."""
+    pytest.use_correct, pytest.run_slow = False, False  # type: ignore[attr-defined]
+    sys.path[:0] = [str(folder), str(folder / "python_testcases")]
+
+
+def _write_cases(rows: Sequence[Sequence[object]], path: Path | None) -> None:
+    file = sys.stderr if path is None else path.open("w", newline="")
+    writer = csv.writer(file)
+    writer.writerow(
+        ["program", "lines", "faulty", "failing", "passing", *(f"{each}_at1" for each in METHODS)]
+    )
+    writer.writerows(rows)
+    if path is not None:
+        file.close()
+
+
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit("usage: python -m bench.quixbugs DIR")
-    sys.exit(main(Path(sys.argv[1])))
+    if len(sys.argv) not in {2, 3}:
+        sys.exit("usage: python -m bench.quixbugs DIR [CASES.csv]")
+    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) > 2 else None))

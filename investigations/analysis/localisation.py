@@ -16,17 +16,14 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import log_ndtr
 
-from investigations.analysis.differences import Comparison
+from investigations.analysis.differences import Comparison, Difference
+from investigations.analysis.predicates import CONTRACT
 from investigations.analysis.significance import Z95
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 
 DSTAR_POWER = 2
-DOUBTFUL_WEIGHT = 0.5
-"""What a difference counts that may be chance: with few executions none can be sure, and still they point
-somewhere.
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +51,7 @@ class Suspect:
     """One element with its score, the executions behind it, and a sentence.
 
     ``explains`` counts failing executions this element accounts for (all it held in, or those left when it
-    was chosen).
+    was chosen). ``rank`` begins at 1; elements that nothing tells apart share one.
     """
 
     element: str
@@ -67,6 +64,7 @@ class Suspect:
     low: float
     high: float
     explains: int
+    rank: int
     sentence: str
 
 
@@ -166,15 +164,22 @@ def explain_failures(spectrum: Spectrum, most: int = 10) -> list[Suspect]:
             break
         explained = left & spectrum.failing & (spectrum.held[:, best] > 0)
         bounds = (float(low[best]), float(high[best]))
+        rank = len(suspects) + 1
         suspects.append(
-            _suspect(spectrum, best, float(scores[best]), "importance", bounds, int(explained.sum()))
+            _suspect(spectrum, best, float(scores[best]), "importance", bounds, int(explained.sum()), rank)
         )
         left &= ~explained
     return suspects
 
 
 def _suspect(
-    spectrum: Spectrum, at: int, score: float, method: str, bounds: tuple[float, float], explains: int
+    spectrum: Spectrum,
+    at: int,
+    score: float,
+    method: str,
+    bounds: tuple[float, float],
+    explains: int,
+    rank: int,
 ) -> Suspect:
     counts = _counts(spectrum)
     failing, passing = int(counts.held_failing[at]), int(counts.held_passing[at])
@@ -184,9 +189,8 @@ def _suspect(
         f" ({method} {score:.2f})"
     )
     sentence += f"; it accounts for {explains} failing." if explains else "."
-    return Suspect(
-        element, score, method, failing, counts.failing, passing, counts.passing, *bounds, explains, sentence
-    )
+    sides = (failing, counts.failing, passing, counts.passing)
+    return Suspect(element, score, method, *sides, *bounds, explains, rank, sentence)
 
 
 # ---------------------------------------------------------------- one ranking
@@ -196,20 +200,39 @@ def combined(
     spectrum: Spectrum,
     comparison: Comparison | None = None,
     lines_of: Mapping[str, Sequence[str]] | None = None,
+    operations: Mapping[str, int] | None = None,
 ) -> list[Suspect]:
-    """Elements by coverage, frequency and values together, the most suspicious first.
+    """Elements by coverage, values, frequency and size, the most suspicious first.
 
-    Ochiai says where; SOBER adds elements that only run more or less often; a difference of values that holds
-    at its level lifts the elements that ``lines_of`` its paths names (those that write or read them), by how
-    far it separates, the highest ranked most, and doubtful ones by half. The score is the sum of these shares
-    of one, so that any one of them alone still ranks.
+    The score is Ochiai, lifted by differences of values that hold at their level where ``lines_of`` their
+    paths names the element (what writes or reads them). Ties, of which coverage has many, are broken in this
+    order: by SOBER, as what runs more or less often is nearer to the fault than what merely runs; by broken
+    contracts (type, None, shape) that may be chance; and by the number of ``operations`` in the element, for
+    what does more can be wrong in more ways.
     """
     place = ochiai(spectrum)
     frequency = sober(spectrum)
     frequency = frequency / max(float(frequency.max(initial=0.0)), 1.0)
-    values = _values_share(spectrum.elements, comparison, lines_of or {})
-    scores = place + 0.5 * frequency + values
-    order = sorted(range(len(spectrum.elements)), key=lambda at: (-round(float(scores[at]), 9), at))
+    found = comparison.differences if comparison is not None else ()
+    doubtful = comparison.doubtful if comparison is not None else ()
+    sure = _values_share(spectrum.elements, found, lines_of or {})
+    hints = [each for each in doubtful if each.kind in CONTRACT]
+    hinted = _values_share(spectrum.elements, hints, lines_of or {})
+    sizes = [(operations or {}).get(element, 0) for element in spectrum.elements]
+    scores = place + sure
+    keys = [
+        (
+            -round(float(scores[at]), 6),
+            -round(float(frequency[at]), 3),
+            -round(float(hinted[at]), 6),
+            -sizes[at],
+        )
+        for at in range(len(spectrum.elements))
+    ]
+    order = sorted(range(len(keys)), key=lambda at: (keys[at], at))
+    first_of: dict[tuple[float, ...], int] = {}
+    for rank, at in enumerate(order, start=1):
+        first_of.setdefault(keys[at], rank)
     counts = _counts(spectrum)
     return [
         _suspect(
@@ -217,31 +240,25 @@ def combined(
             at,
             float(scores[at]),
             "combined",
-            (float(min(place[at], values[at])), float(scores[at])),
+            (float(place[at]), float(scores[at])),
             int(counts.held_failing[at]),
+            first_of[keys[at]],
         )
         for at in order
     ]
 
 
 def _values_share(
-    elements: Sequence[str], comparison: Comparison | None, lines_of: Mapping[str, Sequence[str]]
+    elements: Sequence[str], differences: Sequence[Difference], lines_of: Mapping[str, Sequence[str]]
 ) -> Floats:
+    """How far differences separate that an element's values take part in, less for those ranked lower."""
     share = np.zeros(len(elements))
-    if comparison is None:
-        return share
     places = {element: at for at, element in enumerate(elements)}
-    weighed = [
-        (difference, weight * difference.separation / (1 + rank))
-        for weight, found in ((1.0, comparison.differences), (DOUBTFUL_WEIGHT, comparison.doubtful))
-        for rank, difference in enumerate(found)
-    ]
-    for difference, worth in weighed:
-        for path in difference.paths:
-            for element in lines_of.get(path, ()):
-                if element in places:
-                    at = places[element]
-                    share[at] = max(share[at], worth)
+    for rank, difference in enumerate(differences):
+        named = {element for path in difference.paths for element in lines_of.get(path, ())}
+        for element in named & places.keys():
+            at = places[element]
+            share[at] = max(share[at], difference.separation / (1 + rank))
     return share
 
 

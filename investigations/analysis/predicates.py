@@ -41,9 +41,10 @@ KINDS = (
 """What a predicate is about, the plainest first."""
 
 _ORDER = {kind: at for at, kind in enumerate(KINDS)}
-_CONTRACT = ("type", "absent", "none", "empty", "order", "shape", "trait")
+CONTRACT = ("type", "absent", "none", "empty", "order", "shape", "trait")
+"""Kinds of predicates about what a value is, rather than which one."""
 _CONTENT = ("truth", "value", "sign", "numbers", "sizes")
-_TIERS = dict.fromkeys(_CONTRACT, 0) | dict.fromkeys(_CONTENT, 1)
+_TIERS = dict.fromkeys(CONTRACT, 0) | dict.fromkeys(_CONTENT, 1)
 CELLS_AT_ONCE = 1_000_000
 """Predicates times rows held at once: what keeps memory even for many captures."""
 _QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)

@@ -74,3 +74,16 @@ def test_the_order_of_executions_does_not_matter(bits, order):
     back = Spectrum.of_lines(["x", "y"], held[order], failing[order])
     for score in (tarantula, ochiai, dstar, sober):
         assert score(there) == pytest.approx(score(back))
+
+
+def test_ties_of_coverage_are_broken_by_frequency_then_by_how_much_a_line_does():
+    counts = [[1, 1, 1], [1, 2, 1], [1, 1, 1], [1, 40, 1], [1, 42, 1]]
+    spectrum = Spectrum.of_lines(["plain", "loop", "busy"], counts, [False, False, False, True, True])
+    found = combined(spectrum, operations={"plain": 1, "loop": 2, "busy": 7})
+    assert [each.element for each in found] == ["loop", "busy", "plain"]
+    assert [each.rank for each in found] == [1, 2, 3]
+
+
+def test_what_nothing_tells_apart_shares_a_rank():
+    spectrum = Spectrum.of_lines(["a", "b", "c"], [[1, 1, 0], [1, 1, 1]], [False, True])
+    assert [(each.element, each.rank) for each in combined(spectrum)] == [("c", 1), ("a", 2), ("b", 2)]
