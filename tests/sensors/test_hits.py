@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 import time
 from typing import Any
 
@@ -108,6 +109,13 @@ class TestWhatIsKept:
         del order
         assert gone() is None
         assert len(gateway.captures(probe)) == 1
+
+    def test_writing_a_capture_is_its_probes_cost_too(self, gateway, line_of):
+        probe = place(gateway, line_of, "check", "snapshot")
+        shop.check(Order(5, "ada"), 10)
+        before = gateway.counters(probe).cost_us
+        gateway.captures(probe)
+        assert gateway.counters(probe).cost_us > before
 
     def test_ids_are_uuid7_and_hits_are_numbered_over_all_endings(self, gateway, line_of):
         probe = place(gateway, line_of, "busy", "logpoint", template="{i}", condition="i % 2 == 1")
@@ -266,6 +274,18 @@ class TestLinesThatAreSwitchedOff:
         shop.busy(10)
         assert gateway.endings(first)["captured"] == 1
         assert gateway.endings(second) == {"captured": 10}
+
+
+    if sys.version_info < (3, 12):
+
+        def test_on_3_11_calls_of_a_line_that_is_switched_off_are_the_probes_cost(self, gateway, line_of):
+            probe = place(gateway, line_of, "busy", "counter", condition="i < 0")
+            other = place(gateway, line_of, "check", "counter")
+            gateway.sensor.budget.balance = -(10**12)
+            shop.busy(100_001)
+            gateway.tick()
+            assert gateway.counters(probe).cost_us >= 100_000 * hits.IDLE_HIT_NS / 1e3
+            assert gateway.counters(other).cost_us == 0
 
 
 class TestWhereAHitHappened:

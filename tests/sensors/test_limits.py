@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from sightline.limits import BREAKER_WINDOW_S, DEEPEST_DEBT_S, SAVED_UP_S, Breaker, Budget, Rate
+from sightline.limits import BREAKER_WINDOW_S, DEEPEST_DEBT_S, SAVED_UP_S, TOLERANCE, Breaker, Budget, Rate
+
+ALLOWED = int(0.02 * BREAKER_WINDOW_S * 1e9)
+"""What a budget of 2 % allows over one window, in ns."""
 
 
 def passing(rate: Rate, moments: list[float]) -> int:
@@ -71,7 +76,7 @@ class TestBreaker:
     def test_it_stays_closed_within_the_budget_and_a_burst(self):
         budget = Budget(0.02)
         breaker = Breaker(budget)
-        probe = Shed()
+        probe = Shed(10**9)
         budget.spend(int((SAVED_UP_S + BREAKER_WINDOW_S) * 0.02 * 1e9))
         breaker.check(breaker._since + BREAKER_WINDOW_S, [probe])
         assert (breaker.sentence, probe.why) == ("", "")
@@ -97,8 +102,57 @@ class TestBreaker:
         breaker = Breaker(budget)
         start = breaker._since
         budget.spend(10**10)
-        breaker.check(start + BREAKER_WINDOW_S, [Shed()])
+        breaker.check(start + BREAKER_WINDOW_S, [Shed(10**10)])
         breaker.check(start + 5 * BREAKER_WINDOW_S, [Shed()])
         assert breaker.sentence
         breaker.clear()
         assert not breaker.sentence
+
+    def test_what_the_sensor_costs_by_itself_sheds_no_probe(self):
+        """A connection that breaks again and again is dear, and no probe is to blame."""
+        breaker, innocent = self.window(spent=5 * ALLOWED, costs=[ALLOWED // 10])
+        assert (breaker.sentence, innocent[0].why) == ("", "")
+        assert breaker.share == pytest.approx(0.1)
+
+    def test_a_probe_that_alone_would_be_within_the_budget_goes_when_it_explains_the_excess(self):
+        breaker, probes = self.window(spent=2 * ALLOWED, costs=[ALLOWED // 20, ALLOWED + ALLOWED // 5])
+        assert probes[0].why == ""
+        assert probes[1].why == breaker.sentence
+        assert "used 2.4%" in probes[1].why
+
+    def test_many_small_probes_explain_an_excess_together(self):
+        _, probes = self.window(spent=3 * ALLOWED, costs=[ALLOWED // 2] * 5 + [ALLOWED // 2 + 1])
+        assert [bool(probe.why) for probe in probes] == [False] * 5 + [True]
+
+    def test_what_is_left_of_a_shed_probe_sheds_no_other(self):
+        """Its captures are still being written when it is gone."""
+        budget = Budget(0.02)
+        breaker = Breaker(budget)
+        start = breaker._since
+        dear, cheap = Shed(10 * ALLOWED), Shed(ALLOWED // 10)
+        budget.spend(10 * ALLOWED)
+        breaker.check(start + BREAKER_WINDOW_S, [dear, cheap])
+        budget.spend(3 * ALLOWED)
+        breaker.check(start + 2 * BREAKER_WINDOW_S, [cheap])
+        assert (bool(dear.why), cheap.why) == (True, "")
+
+    @given(st.lists(st.integers(0, 5 * ALLOWED), min_size=1, max_size=6), st.integers(0, 5 * ALLOWED))
+    def test_it_sheds_the_dearest_or_nobody_and_only_when_probes_are_the_cause(self, costs, fixed):
+        breaker, probes = self.window(spent=sum(costs) + fixed, costs=costs)
+        shed = [probe for probe in probes if probe.why]
+        assert len(shed) <= 1
+        if shed:
+            assert shed[0].cost_ns == max(costs)
+            assert breaker.share > 0.02 * TOLERANCE
+            assert fixed <= ALLOWED + 1
+        elif breaker.share > 0.02 * TOLERANCE:
+            assert fixed >= ALLOWED - 1
+
+    def window(self, *, spent: int, costs: list[int]) -> tuple[Breaker, list[Shed]]:
+        """A breaker after one window in which so much was spent, of it so much by each probe."""
+        budget = Budget(0.02)
+        breaker = Breaker(budget)
+        probes = [Shed(cost) for cost in costs]
+        budget.spend(spent)
+        breaker.check(breaker._since + BREAKER_WINDOW_S, probes)
+        return breaker, probes

@@ -86,7 +86,9 @@ class FunctionRecord:
         """What is recorded, for the doctor."""
         if not self._patterns:
             return "not recorded: SIGHTLINE_FUNCTIONS names no modules"
-        return f"{len(self._functions)} recorded in {len(self._modules)} modules of {', '.join(self._patterns)}"
+        return (
+            f"{len(self._functions)} recorded in {len(self._modules)} modules of {', '.join(self._patterns)}"
+        )
 
     def start_over(self) -> None:
         """In a forked child: the same functions, counted from nothing."""
@@ -374,3 +376,6 @@ class _Listener:
 
     def failed(self) -> None:
         """One call less is recorded."""
+
+    def idled(self, calls: int) -> None:
+        """No probe is to answer for them."""

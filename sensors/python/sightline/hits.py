@@ -34,6 +34,8 @@ DISPATCH_NS = 250
 """What the interpreter and the engine spend on a hit before its gates are reached."""
 LIMITED_NS = 400
 """What a hit costs that ends at the limiter, or a count."""
+IDLE_HIT_NS = 150
+"""What a call costs that reaches a rewritten place while it is switched off."""
 
 _getframe = sys._getframe
 _get_ident = native.get_ident
@@ -237,6 +239,9 @@ class Listener:
 
     def failed(self) -> None:
         self.hits.failed()
+
+    def idled(self, calls: int) -> None:
+        self.hits.cost_ns += calls * IDLE_HIT_NS
 
 
 def _locals_and_globals(outside: list[str]) -> Callable[[FrameType], Mapping[str, Any]]:

@@ -73,13 +73,19 @@ class Costly(Protocol):
     """Something the breaker can shed."""
 
     cost_ns: int
+    """Thread time that would not have been spent without it: at its hits, and writing what they kept."""
 
     def shed(self, sentence: str) -> None:
         """Stop costing anything, until a person clears it."""
 
 
 class Breaker:
-    """Sheds the costliest probe when the budget is exceeded over a whole window, one probe a window."""
+    """Sheds the costliest probe when the budget is exceeded over a whole window and probes are the cause.
+
+    One probe a window. What the sensor spends whatever is armed (its connection, heartbeats, the function record) is on
+    the same budget, but no probe has to go for it: where probes together cost less than the excess, shedding them
+    all would not bring the sensor back within its budget.
+    """
 
     def __init__(self, budget: Budget) -> None:
         self.sentence = ""
@@ -103,12 +109,16 @@ class Breaker:
         before, self._costs = self._costs, {id(each): each.cost_ns for each in alive}
         if self.share <= self._budget.share * TOLERANCE or not alive:
             return
-        costliest = max(alive, key=lambda each: each.cost_ns - before.get(id(each), 0))
+        lately = [max(0, each.cost_ns - before.get(id(each), 0)) for each in alive]
+        excess = spent - self._budget.share * elapsed * 1e9
+        if sum(lately) < excess:
+            return
+        dearest = max(lately)
         self.sentence = (
             f"The sensor used {self.share:.1%} of a core over {elapsed:.0f} s; its budget is {self._budget.share:.1%}. "
-            "The costliest probe was disarmed."
+            f"The costliest probe, which used {dearest / 1e9 / elapsed:.1%}, was disarmed."
         )
-        costliest.shed(self.sentence)
+        alive[lately.index(dearest)].shed(self.sentence)
 
     def clear(self) -> None:
         """A person looked at it and lets the shed probes run again."""

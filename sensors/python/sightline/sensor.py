@@ -18,7 +18,7 @@ from . import __version__, context, engines, foreign, native, neighbours, outbox
 from .config import SensorConfig
 from .errors import ConfigError
 from .functions import FunctionRecord
-from .hits import Record, Room
+from .hits import IDLE_HIT_NS, ProbeHits, Record, Room
 from .ids import uuid7
 from .limits import Breaker, Budget
 from .redaction import Redactor
@@ -126,6 +126,7 @@ class Sensor:
         if self._fork_lock_held:
             self._count_from_nothing()
         else:  # the parent was in the middle of a change: begin with nothing armed
+            self.registry.abandon()
             self.functions.close()
             self.engine.close()
             self._init_parts()
@@ -227,7 +228,11 @@ class Sensor:
         return self.registry.take_statuses()
 
     def write(self, record: Record) -> wire.Capture:
-        capture: wire.Capture = record[0].write(record)
+        """The capture of a record. What that takes is booked with this thread's time, and is the probe's doing."""
+        began = native.thread_time_ns()
+        hits: ProbeHits = record[0]
+        capture = hits.write(record)
+        hits.cost_ns += native.thread_time_ns() - began
         return capture
 
     def tick(self) -> float:
@@ -274,9 +279,6 @@ class Sensor:
         }
         return facts
 
-
-IDLE_HIT_NS = 150
-"""What a call costs that reaches a rewritten line while it is switched off."""
 
 # ---------------------------------------------------------------- the sensor of this process
 

@@ -114,6 +114,9 @@ class Watcher(Protocol):
     def failed(self) -> None:
         """The sensor itself failed during a hit; the application saw nothing of it."""
 
+    def idled(self, calls: int) -> None:
+        """So many calls were made for places that were switched off, on its behalf. Booked on the budget elsewhere."""
+
 
 Watching = tuple[Spot, Watcher]
 """What an engine is asked to do: tell this watcher of this spot."""
@@ -150,7 +153,10 @@ class Engine(Protocol):
         """Switch on every place that was switched off."""
 
     def idle_hits(self) -> int:
-        """Calls made for places that are switched off, since the last time asked: they cost too."""
+        """Calls made for places that are switched off, since the last time asked: they cost too.
+
+        Tells each watcher its part of them.
+        """
 
     def original(self, code: CodeType) -> CodeType:
         """The code object as the compiler made it, given one that this engine may have put in its place."""
@@ -162,7 +168,7 @@ class Engine(Protocol):
 class Site:
     """A spot with its watchers, and the one function the engine calls for all of them."""
 
-    __slots__ = ("fire", "listening", "resting", "spot", "watchers")
+    __slots__ = ("fire", "idle", "listening", "resting", "spot", "watchers")
 
     def __init__(self, spot: Spot) -> None:
         self.spot = spot
@@ -170,6 +176,8 @@ class Site:
         self.listening: list[Watcher] = []
         """Those that are told: all, but for `every_line` only those that are switched on."""
         self.resting = False
+        self.idle = 0
+        """Calls made for it while it was switched off, since the last time its watchers were told."""
         self.fire: Fire = _nothing
 
     def add(self, watcher: Watcher) -> None:
@@ -202,6 +210,13 @@ class Site:
     def failed(self) -> None:
         for watcher in self.watchers:
             watcher.failed()
+
+    def take_idle(self) -> int:
+        """The calls made while it was switched off; its watchers are told, each an equal part."""
+        calls, self.idle = self.idle, 0
+        for watcher in self.watchers if calls else ():
+            watcher.idled(calls // len(self.watchers))
+        return calls
 
     @property
     def wants(self) -> frozenset[str] | None:

@@ -83,11 +83,7 @@ class RewritingEngine:
                     site.wake()
 
     def idle_hits(self) -> int:
-        total = 0
-        for root in list(self._roots.values()):
-            total += root.idle[0]
-            root.idle[0] = 0
-        return total
+        return sum(site.take_idle() for root in list(self._roots.values()) for site in root.all_sites())
 
     def original(self, code: CodeType) -> CodeType:
         root = self._of.get(id(code))
@@ -158,7 +154,6 @@ class Root:
         self.switches: dict[int, Switch] = {}
         """Of code objects whose every line may be told, by their identity."""
         self.functions: list[weakref.ref[FunctionType]] = []
-        self.idle = [0]
         self.rewritten: dict[int, tuple[CodeType, CodeType]] = {}
         """By identity of a rewritten code object: itself (kept alive), and the original."""
 
@@ -256,12 +251,10 @@ class Root:
         return inject(code, lines, _wanted(sites), events=events, every=every, switch=switch, writes=writes)
 
     def _hook(self, site: Site) -> Hook:
-        idle = self.idle
-
         def hook(names: Names | None = None) -> None:
             try:
                 if site.resting:
-                    idle[0] += 1
+                    site.idle += 1
                 elif site.fire(None, names):
                     site.rest()
             except Exception as error:
@@ -272,12 +265,12 @@ class Root:
         return hook
 
     def _hook_told(self, site: Site) -> Hook:
-        idle, rests = self.idle, site.spot.event not in PROCESS_WIDE
+        rests = site.spot.event not in PROCESS_WIDE
 
         def hook(told: object) -> None:
             try:
                 if site.resting:
-                    idle[0] += 1
+                    site.idle += 1
                 elif site.fire(sys.exc_info()[1] if told is BARE else told) and rests:
                     site.rest()
             except Exception as error:
@@ -288,12 +281,10 @@ class Root:
         return hook
 
     def _hook_of_call(self, site: Site) -> Hook:
-        idle = self.idle
-
         def hook(function: object, argument: object) -> None:
             try:
                 if site.resting:
-                    idle[0] += 1
+                    site.idle += 1
                 elif site.fire((function, argument)):
                     site.rest()
             except Exception as error:
@@ -316,12 +307,10 @@ class Root:
         ]
 
     def _hook_of_write(self, site: Site, watcher: Watcher, point: Point, before: bool) -> Hook:
-        idle = self.idle
-
         def hook(owner: object = MISSING) -> None:
             try:
                 if site.resting:
-                    idle[0] += 1
+                    site.idle += 1
                 elif watcher.fire((point, before, owner), sys._getframe(1)):
                     site.rest()
             except Exception as error:
