@@ -86,4 +86,4 @@ docs: install ## write the pages that are read from the code
 	$(BIN)/python -m tests.messages
 
 clean: ## what tools leave behind, and the environments; not the data directory
-	rm -rf .venv .venv-3.* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache test-results
+	rm -rf .venv .venv-3.* .explore .pytest_cache .mypy_cache .ruff_cache .import_linter_cache test-results

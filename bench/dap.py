@@ -41,7 +41,9 @@ def main(port: str, file: str, line: str, message: str, condition: str = "", hit
     adapter = Adapter(int(port))
     asked = {"logMessage": message, "condition": condition, "hitCondition": hits}
     breakpoint_ = {"line": int(line), **{name: value for name, value in asked.items() if value}}
-    adapter.ask("initialize", adapterID="sightline", pathFormat="path", linesStartAt1=True, columnsStartAt1=True)
+    adapter.ask(
+        "initialize", adapterID="sightline", pathFormat="path", linesStartAt1=True, columnsStartAt1=True
+    )
     adapter.ask("attach", justMyCode=False, subProcess=False, redirectOutput=False)
     for name, body in adapter.told():
         if name == "initialized":

@@ -1,0 +1,120 @@
+"""`python -m bench.explore [--python 3.12] [suite ...]`: every suite on every CPython, one JSON line each.
+
+Each runs twice without probes and once with. What passed both times without must pass with; 1 when something did not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from bench.explore.comparing import Run, compare
+from bench.explore.places import environment, sources
+from bench.explore.suites import SUITES, Suite
+from bench.sensor import PYTHONS, interpreter_of
+
+INSIDE = Path(__file__).with_name("inside.py")
+
+
+def explore(suite: Suite, python: Path, keep: Path | None) -> dict[str, Any]:
+    """The line about one suite on one Python. Records are left in ``keep`` if that is given."""
+    folder = sources(python, suite.sdist) / suite.folder if suite.sdist else None
+    with tempfile.TemporaryDirectory(prefix="sightline-explore-") as scratch:
+        records = keep or Path(scratch)
+        plain = [
+            run(suite, python, folder or Path(scratch), records / f"{suite.name}.{number}.jsonl")
+            for number in (1, 2)
+        ]
+        armed = run(suite, python, folder or Path(scratch), records / f"{suite.name}.armed.jsonl", armed=True)
+    return compare(suite, plain, armed)
+
+
+def run(suite: Suite, python: Path, folder: Path, record: Path, *, armed: bool = False) -> Run:
+    """One run of the suite's tests in a process of its own, in a session of its own, which is ended at the cap."""
+    command: list[str | Path] = [
+        python,
+        "-X",
+        "faulthandler",
+        INSIDE,
+        "--record",
+        record,
+        "--packages",
+        suite.packages,
+    ]
+    command += ["--arm"] if armed else []
+    cap = suite.cap_s if armed else suite.cap_s / 3
+    began = time.monotonic()
+    with record.with_suffix(".log").open("wb") as log:
+        process = subprocess.Popen(
+            [*command, suite.runner, *suite.arguments],
+            cwd=folder,
+            env=_settings(folder),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        code = _end_of(process, cap)
+    return Run.read(record, code, time.monotonic() - began)
+
+
+def _settings(folder: Path) -> dict[str, str]:
+    passed = {
+        name: value for name, value in os.environ.items() if not name.startswith(("SIGHTLINE_", "PYTEST_"))
+    }
+    return {**passed, "PYTHONHASHSEED": "0", "PYTHONPATH": str(folder), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+
+
+def _end_of(process: subprocess.Popen[bytes], cap: float) -> int | None:
+    """The exit code; None when the time was up. Nothing of it runs on."""
+    try:
+        return process.wait(cap)
+    except subprocess.TimeoutExpired:
+        return None
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench.explore")
+    parser.add_argument("--python", action="append", choices=PYTHONS, help="on these only")
+    parser.add_argument("--keep", type=Path, help="leave records and logs in this folder")
+    parser.add_argument(
+        "--cap", type=float, help="the most seconds a suite may take with probes, for all of them"
+    )
+    parser.add_argument("suite", nargs="*", help=", ".join(suite.name for suite in SUITES))
+    asked = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that no suite runs on
+    failed = False
+    for version in asked.python or PYTHONS:
+        interpreter = interpreter_of(version)
+        if interpreter is None:
+            print(json.dumps({"python": version, "missing": "this CPython is not installed"}), flush=True)
+            failed = True
+            continue
+        keep = asked.keep and asked.keep / version
+        if keep:
+            keep.mkdir(parents=True, exist_ok=True)
+        for suite in SUITES:
+            if not asked.suite or suite.name in asked.suite:
+                suite = replace(suite, cap_s=asked.cap or suite.cap_s)
+                line = {"python": version, **explore(suite, environment(interpreter, version), keep)}
+                failed |= bool(line["differences"])
+                print(json.dumps(line), flush=True)
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

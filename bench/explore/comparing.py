@@ -1,0 +1,98 @@
+"""What passed both times without probes, held against the run with them."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bench.explore.suites import Suite
+
+HANGS_AFTER_S = 60.0
+SLOWER_AT_MOST = 100
+"""A test under way when the time is up hangs if it took longer than a minute and this many times its usual time."""
+
+
+@dataclass
+class Run:
+    """How each test of one run ended, as far as it came. ``code`` is None where the time was up."""
+
+    code: int | None
+    seconds: float
+    ended_at: float = field(default_factory=time.time)
+    outcomes: dict[str, str] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
+    began: dict[str, float] = field(default_factory=dict)
+    took: dict[str, float] = field(default_factory=dict)
+    under_way: str = ""
+    probes: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, record: Path, code: int | None, seconds: float) -> Run:
+        """Read what `bench.explore.inside` wrote."""
+        run = cls(code, seconds)
+        for line in record.read_text().splitlines() if record.exists() else ():
+            run._take(json.loads(line))
+        return run
+
+    def _take(self, line: dict[str, Any]) -> None:
+        if "began" in line:
+            self.under_way = line["began"]
+            self.began[self.under_way] = line["at"]
+        elif "ended" in line:
+            self._take_end(line["ended"], line["outcome"], line["why"], line["at"])
+        else:
+            self.probes = line["probes"]
+
+    def _take_end(self, test: str, outcome: str, why: str, at: float) -> None:
+        if self.outcomes.get(test) != "failed":  # one part of it may have failed before
+            self.outcomes[test] = outcome
+        if why:
+            self.reasons.setdefault(test, why)
+        self.took[test] = at - self.began.get(test, at)
+        if test == self.under_way:
+            self.under_way = ""
+
+    @property
+    def passed(self) -> set[str]:
+        return {test for test, outcome in self.outcomes.items() if outcome == "passed"}
+
+    @property
+    def hangs_at(self) -> str:
+        """The test that was under way for long when the time was up; empty if there was none."""
+        since = self.ended_at - self.began.get(self.under_way, self.ended_at)
+        return self.under_way if self.code is None and since > HANGS_AFTER_S else ""
+
+    def counted(self) -> dict[str, Any]:
+        return {"passed": len(self.passed), "of": len(self.outcomes), "seconds": round(self.seconds, 1)}
+
+
+def compare(suite: Suite, plain: list[Run], armed: Run) -> dict[str, Any]:
+    """The suite's line: what passed without probes, what is different with them, and what was not reached in time."""
+    stable = plain[0].passed & plain[1].passed
+    unreached = stable - armed.outcomes.keys()
+    different = {
+        test: armed.reasons.get(test, armed.outcomes[test]) for test in stable - unreached - armed.passed
+    }
+    if armed.code is not None:
+        different |= dict.fromkeys(unreached, f"it was not run; the process ended with {armed.code}")
+    elif armed.hangs_at in stable and _since(armed) > SLOWER_AT_MOST * plain[0].took[armed.hangs_at]:
+        different[armed.hangs_at] = "it was under way when the time was up"
+    if not stable:
+        different[suite.name] = "nothing of it passes without probes"
+    excuses = dict(suite.measures_the_interpreter)
+    return {
+        "suite": suite.name,
+        "stable": len(stable),
+        "without": [run.counted() for run in plain],
+        "with": {**armed.counted(), "unreached": len(unreached - different.keys()), **armed.probes},
+        "excused": {test: excuses[test] for test in sorted(different) if test in excuses},
+        "differences": {test: why for test, why in sorted(different.items()) if test not in excuses},
+    }
+
+
+def _since(run: Run) -> float:
+    return run.ended_at - run.began[run.under_way]
