@@ -346,7 +346,8 @@ from pathlib import Path
 from sightline import context, testing
 from tests.observed import shop
 
-gateway = testing.gateway().__enter__()
+held = testing.gateway()
+gateway = held.__enter__()
 line = next(n for n, text in enumerate(Path(shop.__file__).read_text().splitlines(), 1) if text.endswith("# P:check"))
 probe = gateway.place("logpoint", file="observed/shop.py", line=line, template="x")
 

@@ -13,6 +13,8 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
+from . import native
+
 
 class ImportWatch:
     """Calls ``imported`` on the importing thread, when a module for which ``wanted(name)`` has run its body."""
@@ -20,6 +22,8 @@ class ImportWatch:
     def __init__(self, wanted: Callable[[str], bool], imported: Callable[[ModuleType], None]) -> None:
         self._wanted = wanted
         self._imported = imported
+        self._asking: set[int] = set()
+        """Threads on which the other finders are being asked."""
 
     @property
     def installed(self) -> bool:
@@ -36,9 +40,14 @@ class ImportWatch:
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """Never finds; lets the real finder's loader tell us."""
-        if not self._wanted(name):
+        me = native.get_ident()
+        if me in self._asking or not self._wanted(name):  # another watch asks us for what we ask it
             return None
-        spec = self._ask_the_others(name, path, target)
+        self._asking.add(me)
+        try:
+            spec = self._ask_the_others(name, path, target)
+        finally:
+            self._asking.discard(me)
         if spec is not None and hasattr(spec.loader, "exec_module"):
             self._add_last_step(spec.loader)
         return spec
@@ -56,11 +65,13 @@ class ImportWatch:
         return None
 
     def _add_last_step(self, loader: Any) -> None:
-        """Shadow ``exec_module`` on this one loader until it has run once."""
-        told = self._imported
+        """Shadow ``exec_module`` on this one loader until it has run once; what shadowed it before comes next."""
+        told, before = self._imported, getattr(loader, "__dict__", {}).get("exec_module")
 
         def exec_module(module: ModuleType) -> None:
             vars(loader).pop("exec_module", None)
+            if before is not None:
+                loader.exec_module = before
             loader.exec_module(module)
             told(module)
 

@@ -136,6 +136,10 @@ class Registry:
             if entry.hits is not None:
                 entry.hits.start_over()
 
+    def abandon(self) -> None:
+        """In a forked child whose parent was in the middle of a change: its lock may be held by nobody for ever."""
+        self._watch.uninstall()
+
     def close(self) -> None:
         """Disarm everything and leave nothing behind."""
         with self.lock:
