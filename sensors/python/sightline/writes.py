@@ -98,6 +98,27 @@ def points(code: CodeType, attribute: str) -> list[Point]:
     return _Reading(code, attribute).points
 
 
+class CallPoint(NamedTuple):
+    """One call of a method, on an object and with a first argument that may be known."""
+
+    offset: int
+    after: int
+    line: int
+    method: str
+    owner: Way
+    first: Way
+    ordinal: int
+    arguments: int
+    operation: str
+
+
+def calls(code: CodeType, methods: frozenset[str]) -> list[CallPoint]:
+    """Every call in ``code`` of a method with one of these names, in order."""
+    if len(code.co_code) > 2 * MOST_INSTRUCTIONS or methods.isdisjoint(code.co_names):
+        return []
+    return _Calls(code, methods).calls
+
+
 class _Reading:
     """One symbolic run."""
 
@@ -151,13 +172,18 @@ class _Reading:
         elif name in ("CALL", "CALL_KW"):
             self._look_at_call(this, after)
 
-    def _look_at_call(self, this: dis.Instruction, after: int) -> None:
+    def _called(self, this: dis.Instruction) -> tuple[Any, list[Any]]:
+        """What a call calls, and what it is given by position, or by keyword after that."""
         count = this.arg or 0
         above = 1 if this.opname == "CALL_KW" else 0
         first, second = self._top(count + 2 + above), self._top(count + 1 + above)
         given = [self._top(count - position + above) for position in range(count)]
         is_method = second is not _NULL and first is not _NULL and first is not None
-        called = self._meant(first if is_method or second is _NULL else second)
+        return self._meant(first if is_method or second is _NULL else second), given
+
+    def _look_at_call(self, this: dis.Instruction, after: int) -> None:
+        called, given = self._called(this)
+        count = len(given)
         if called is None or called[0] not in ("global", "attr", "local"):
             return
         name, base = called[-1], called[1] if called[0] == "attr" else None
@@ -318,6 +344,31 @@ class _Reading:
 
     def _nothing(self, this: dis.Instruction) -> None:
         """PRECALL and KW_NAMES speak to the CALL that follows."""
+
+
+class _Calls(_Reading):
+    """A run that looks for calls of methods."""
+
+    def __init__(self, code: CodeType, methods: frozenset[str]) -> None:
+        self.methods = methods
+        self.calls: list[CallPoint] = []
+        super().__init__(code, "")
+
+    def _look(self, this: dis.Instruction, after: int) -> None:
+        if this.opname not in ("CALL", "CALL_KW"):
+            return
+        called, given = self._called(this)
+        if called is None or called[0] != "attr" or called[2] not in self.methods:
+            return
+        owner = self._first if called[1] == _SUPER else _way(called[1])
+        line = this.positions.lineno if this.positions is not None else None
+        first = _way(given[0]) if given else None
+        ordinal = self._ordinals.get(this.opname, 0)
+        self.calls.append(
+            CallPoint(
+                this.offset, after, line or 0, called[2], owner, first, ordinal, len(given), this.opname
+            )
+        )
 
 
 _SUPER: Final = ("super",)

@@ -311,7 +311,7 @@ class Root:
             try:
                 if site.resting:
                     site.idle += 1
-                elif watcher.fire((point, before, owner), sys._getframe(1)):
+                elif watcher.fire((point, before, owner), sys._getframe(1)) and len(site.watchers) == 1:
                     site.rest()
             except Exception as error:
                 if is_the_applications(error):

@@ -7,6 +7,7 @@ from typing import Final
 from .assignment import Assignment
 from .base import Kind
 from .counter import Counter
+from .dependency import Dependency
 from .duration import Duration
 from .exception import ExceptionKind
 from .expectation import Expectation
@@ -19,6 +20,7 @@ from .snapshot import Snapshot
 KINDS: Final[dict[str, type[Kind]]] = {
     "assignment": Assignment,
     "counter": Counter,
+    "dependency": Dependency,
     "exception": ExceptionKind,
     "logpoint": Logpoint,
     "metric": Metric,
