@@ -129,6 +129,15 @@ class TestDjango:
         assert first.context["route"] == "trades/<int:number>/"
         assert first.execution_id == again.execution_id
 
+    def test_middleware_is_told_too_before_there_is_a_route(self, get, logged):
+        from django.core.handlers.exception import convert_exception_to_response
+        from django.test import RequestFactory
+
+        captures = logged()
+        convert_exception_to_response(lambda request: checks())(RequestFactory().get("/trades/1/"))
+        (capture,) = captures()
+        assert capture.context == {"framework": "django", "method": "GET", "execution": "request"}
+
     def test_one_request_is_one_execution(self, get, logged):
         captures = logged()
         get(1)

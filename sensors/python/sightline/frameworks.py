@@ -255,6 +255,7 @@ def _anyio(held: Mapping[str, Any], inner: FrameType | None, header: str) -> Wor
 
 
 _ENTRIES: Final[dict[str, tuple[tuple[str, Reader], ...]]] = {
+    "inner": (("django/core/handlers/exception.py", _django),),
     "_get_response": (("django/core/handlers/base.py", _django),),
     "_get_response_async": (("django/core/handlers/base.py", _django),),
     **dict.fromkeys(
