@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from bench.environments import environment_of
 from bench.figures import figure, show
 
 ROOT = Path(__file__).parents[1]
@@ -18,6 +19,8 @@ GOALS = {
     "throttled": 0.5, "counter": 0.5, "condition_false": 1.0, "log": 2.0, "snapshot": 50.0,
     "metric": 2.0, "expectation": 2.0, "duration": 2.0, "function": 5.0,
 }  # fmt: skip
+PEERS = ("ddtrace", "debugpy")
+GIVE_UP_S = 900.0
 CPU_OF_A_SNAPSHOT = 150.0
 NOISE = 0.09
 """Below this many µs a difference is noise on a shared machine."""
@@ -48,19 +51,20 @@ def interpreter_of(version: str) -> Path | None:
 
 
 def _of_one_python(interpreter: Path, version: str) -> Iterator[dict[str, Any]]:
+    peers, missing = _peers(interpreter, version)
     measured = {line["scenario"]: line for line in _measure(interpreter)}
     idle = max(
         (measured[name] for name in ("idle_elsewhere", "idle_same_function")), key=lambda line: line["value"]
     )
     yield figure(
         "sensor.idle", idle["value"], "us", python=version, engine=idle["engine"], baseline=idle["baseline"],
-        goal=0.0, tolerance=NOISE,
+        goal=0.0, tolerance=NOISE, peers=_worse_of(peers, "idle_elsewhere", "idle_same_function"), **missing,
     )  # fmt: skip
     for name, goal in GOALS.items():
         line = measured[name]
         yield figure(
             f"sensor.{name}", line["value"], "us", python=version, engine=line["engine"], baseline=line["baseline"],
-            goal=goal,
+            goal=goal, peers=_worse_of(peers, name), **missing,
         )  # fmt: skip
     line = measured["snapshot"]
     yield figure(
@@ -69,15 +73,39 @@ def _of_one_python(interpreter: Path, version: str) -> Iterator[dict[str, Any]]:
     )  # fmt: skip
 
 
-def _measure(interpreter: Path) -> Iterator[dict[str, Any]]:
-    """The lines of `bench.hits` under that interpreter, kept to one core where the system lets us choose."""
+def _peers(interpreter: Path, version: str) -> tuple[dict[str, dict[str, float]], dict[str, Any]]:
+    """Microseconds by peer and scenario, from the same core minutes before; and what could not be had, with why."""
+    measured: dict[str, dict[str, float]] = {}
+    missing: dict[str, str] = {}
+    for peer in PEERS:
+        try:
+            python = environment_of("peers", interpreter, version)
+            lines = _measure(python, "peers.py", peer)
+            measured[peer] = {line["scenario"]: round(line["value"], 3) for line in lines}
+        except (subprocess.SubprocessError, OSError, ValueError) as problem:
+            missing[peer] = str(problem)
+    return measured, {"peers_missing": missing} if missing else {}
+
+
+def _worse_of(peers: dict[str, dict[str, float]], *scenarios: str) -> dict[str, float]:
+    """By peer; one that offers nothing of the kind is left out."""
+    return {
+        peer: max(found)
+        for peer, values in peers.items()
+        if (found := [values[name] for name in scenarios if name in values])
+    }
+
+
+def _measure(interpreter: Path, program: str = "hits.py", *arguments: str) -> Iterator[dict[str, Any]]:
+    """The lines of a program of this folder under that interpreter, kept to one core where the system allows it."""
     pinned = {min(os.sched_getaffinity(0))} if hasattr(os, "sched_setaffinity") else None
-    command = [str(interpreter), str(ROOT / "bench" / "hits.py")]
+    command = [str(interpreter), str(ROOT / "bench" / program), *arguments]
     done = subprocess.run(
         command,
         stdout=subprocess.PIPE,
         text=True,
         check=True,
+        timeout=GIVE_UP_S,
         preexec_fn=(lambda: os.sched_setaffinity(0, pinned)) if pinned else None,
     )
     yield from map(json.loads, done.stdout.splitlines())

@@ -18,8 +18,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from bench.environments import environment_of
 from bench.explore.comparing import Run, compare
-from bench.explore.places import environment, sources
+from bench.explore.places import sources
 from bench.explore.suites import SUITES, Suite
 from bench.sensor import PYTHONS, interpreter_of
 
@@ -110,7 +111,10 @@ def main(arguments: list[str]) -> int:
         for suite in SUITES:
             if not asked.suite or suite.name in asked.suite:
                 suite = replace(suite, cap_s=asked.cap or suite.cap_s)
-                line = {"python": version, **explore(suite, environment(interpreter, version), keep)}
+                line = {
+                    "python": version,
+                    **explore(suite, environment_of("explore", interpreter, version), keep),
+                }
                 failed |= bool(line["differences"])
                 print(json.dumps(line), flush=True)
     return int(failed)
