@@ -77,3 +77,26 @@ def test_an_alert_is_investigated_by_one_key(page: Page, dashboard: Dashboard) -
     page.keyboard.press("i")
     page.wait_for_url("**/sessions/ses_*/")
     expect(page.locator("h1")).to_have_text("RejectionsHigh")
+
+
+def test_a_kind_is_chosen_and_its_fields_come_without_losing_what_was_written(
+    page: Page, dashboard: Dashboard
+) -> None:
+    dashboard.sign_in(page)
+    page.goto(dashboard.places["place"])
+    page.get_by_label("When").fill("amount > 9")
+    page.get_by_label("Ask for").select_option("metric")
+    expect(page.get_by_label("Measure")).to_be_visible()
+    expect(page.get_by_label("Watch")).to_have_count(0)
+    expect(page.get_by_label("When")).to_have_value("amount > 9")
+
+
+def test_a_probe_is_removed_and_the_removal_taken_back(page: Page, dashboard: Dashboard) -> None:
+    dashboard.sign_in(page)
+    page.goto(dashboard.places["probe"])
+    expect(page.locator("live-connection")).to_have_attribute("data-state", "live")
+    page.get_by_role("button", name="Remove").click()
+    expect(page.locator(".slip-body")).to_contain_text("removed")
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator(".slip-body")).to_contain_text("armed on 1 of 1")
+    expect(page.locator(".toast", has_text="is removed")).to_have_count(0)
