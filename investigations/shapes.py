@@ -6,9 +6,11 @@ Ids are public ids (``ses_…``), times RFC 3339 in UTC. A field that holds noth
 from __future__ import annotations
 
 import dataclasses
+import math
 import uuid
+from collections.abc import Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from django.conf import settings
 from pydantic import BaseModel, ConfigDict, Field
@@ -33,7 +35,12 @@ from investigations.sessions.models import InvestigationSession, TimelineEntry
 from sightline import wire
 
 if TYPE_CHECKING:
+    from investigations.analysis.commits import Commit, SuspectCommit
     from investigations.analysis.differences import Comparison, Difference
+    from investigations.analysis.invariants import Invariant, Violation
+    from investigations.analysis.next_probe import Advice
+    from investigations.analysis.topology import Diagnosis, NodeSeries
+    from investigations.probes.holding import Held
 
 
 class Shape(BaseModel):
@@ -951,6 +958,9 @@ class ComparisonShape(Shape):
     coverage: float
     differences: list[DifferenceShape]
     doubtful: list[DifferenceShape]
+    restating: list[DifferenceShape] = Field(
+        default_factory=list, description="What merely restates the outcome: it is about label_paths."
+    )
     needed: str = Field(description="How many more captures would make a clean split count.")
 
     @classmethod
@@ -964,8 +974,221 @@ class ComparisonShape(Shape):
             coverage=round(found.coverage, 4),
             differences=[DifferenceShape.from_result(each) for each in found.differences],
             doubtful=[DifferenceShape.from_result(each) for each in found.doubtful],
+            restating=[DifferenceShape.from_result(each) for each in found.restating],
             needed=found.needed.sentence,
         )
+
+
+class InvariantShape(Shape):
+    """What held in ``n`` passing captures; ``confidence`` is one less the chance to see that by accident."""
+
+    kind: str
+    paths: list[str]
+    n: int
+    confidence: float
+    sentence: str
+
+    @classmethod
+    def from_result(cls, found: Invariant) -> InvariantShape:
+        return cls(
+            kind=found.kind, paths=list(found.paths), n=found.n, confidence=round(found.confidence, 6),
+            sentence=found.sentence,
+        )  # fmt: skip
+
+
+class ViolationShape(Shape):
+    """An invariant that ``broken`` of ``known`` captures break; ``captures`` are the first of these."""
+
+    invariant: InvariantShape
+    broken: int
+    known: int
+    coverage: float
+    captures: list[str] = Field(default_factory=list)
+    sentence: str
+
+    @classmethod
+    def from_result(cls, found: Violation, captures: Iterable[uuid.UUID] = ()) -> ViolationShape:
+        return cls(
+            invariant=InvariantShape.from_result(found.invariant), broken=found.broken, known=found.known,
+            coverage=round(found.coverage, 4), captures=[show("cap", each) for each in captures],
+            sentence=found.sentence,
+        )  # fmt: skip
+
+
+class DriftShape(Shape):
+    """What one commit held to and the next one breaks."""
+
+    before: str
+    after: str
+    violations: list[ViolationShape]
+
+
+class InvariantsShape(Shape):
+    """What always held in passing captures of a probe, and what the others break, surest first."""
+
+    probe_id: str | None
+    passing: int
+    checked: int
+    invariants: list[InvariantShape]
+    broken: list[ViolationShape]
+    drifts: list[DriftShape]
+    alerts: int | None = Field(default=None, description="How many of them burn in the inbox, when asked to.")
+    sentence: str
+
+    @classmethod
+    def from_result(cls, found: Held, *, most: int = 50, alerts: int | None = None) -> InvariantsShape:
+        return cls(
+            probe_id=_id("prb", found.probe.pk if found.probe else None), passing=found.passing,
+            checked=found.checked,
+            invariants=[InvariantShape.from_result(each) for each in found.invariants[:most]],
+            broken=[
+                ViolationShape.from_result(each.violation, [row.id for row in each.captures])
+                for each in found.broken[:most]
+            ],
+            drifts=[
+                DriftShape(
+                    before=each.before, after=each.after,
+                    violations=[ViolationShape.from_result(one) for one in each.violations[:most]],
+                )
+                for each in found.drifts
+            ],
+            alerts=alerts, sentence=found.sentence,
+        )  # fmt: skip
+
+
+class CommitIn(Shape):
+    """One commit of the service's history, or a change of settings or flags told as one."""
+
+    id: str = Field(min_length=1, max_length=64)
+    parents: list[str] = Field(default_factory=list, max_length=16)
+    files: list[str] = Field(default_factory=list, max_length=1000)
+    lines: list[str] = Field(
+        default_factory=list, max_length=1000, description="Lines it touched, as file:line."
+    )
+    live_at: datetime | None = Field(default=None, description="When it went live, where that is known.")
+    same_syntax: bool = Field(default=False, description="Only style, comments or documents changed.")
+
+    def to_commit(self) -> Commit:
+        from investigations.analysis.commits import Commit
+
+        return Commit(
+            self.id, tuple(self.parents), frozenset([*self.lines, *self.files]), frozenset(self.files),
+            self.live_at.timestamp() if self.live_at else None, self.same_syntax,
+        )  # fmt: skip
+
+
+class SuspectCommitShape(Shape):
+    """``score`` is 0 to 1, made of ``parts``; ``because`` are the suspicious places it touched."""
+
+    commit: str
+    score: float
+    parts: dict[str, float]
+    because: list[str]
+    candidates: int
+    sentence: str
+
+    @classmethod
+    def from_result(cls, found: SuspectCommit) -> SuspectCommitShape:
+        return cls(
+            commit=found.commit, score=round(found.score, 4),
+            parts={name: round(value, 4) for name, value in found.parts.items()}, because=list(found.because),
+            candidates=found.candidates, sentence=found.sentence,
+        )  # fmt: skip
+
+
+class ThoughtIn(Shape):
+    """A probe you think of: ``place`` as file:line; ``expects`` as {"H1": {"str": 0.9, "bool": 0.1}}."""
+
+    place: str = Field(min_length=1, max_length=1000)
+    expects: dict[str, dict[str, Annotated[float, Field(ge=0)]]] = Field(default_factory=dict)
+
+
+class AdviceShape(Shape):
+    """Where to place the next probe; ``wait_s`` is null where the line is never reached."""
+
+    place: str
+    worth: float
+    bits: float
+    wait_s: float | None
+    splits: list[str]
+    sentence: str
+
+    @classmethod
+    def from_result(cls, found: Advice) -> AdviceShape:
+        return cls(
+            place=found.name, worth=round(found.worth, 6), bits=round(found.bits, 4),
+            wait_s=round(found.wait_s, 1) if math.isfinite(found.wait_s) else None, splits=list(found.splits),
+            sentence=found.sentence,
+        )  # fmt: skip
+
+
+Sample = float | None
+
+
+class NodeIn(Shape):
+    """One metric of a node, larger is worse (seconds, or the share that failed); null is no data.
+
+    ``recent`` are the samples just before ``during``; ``requests`` are counts in the samples of ``during``.
+    """
+
+    before: list[Sample] = Field(max_length=20_000)
+    during: list[Sample] = Field(min_length=1, max_length=2_000)
+    recent: list[Sample] = Field(default_factory=list, max_length=2_000)
+    requests: list[Sample] = Field(default_factory=list, max_length=2_000)
+    usual_requests: float | None = None
+
+    def to_series(self) -> NodeSeries:
+        import numpy as np
+
+        from investigations.analysis.topology import NodeSeries
+
+        before, during, recent, requests = (
+            np.array([math.nan if each is None else each for each in values], dtype=np.float64)
+            for values in (self.before, self.during, self.recent, self.requests)
+        )
+        usual = math.nan if self.usual_requests is None else self.usual_requests
+        return NodeSeries(before, during, requests, recent, usual)
+
+
+class CauseShape(Shape):
+    """A node with its share (``score``) of what the target lost, how far it is out of its past, and how sure."""
+
+    node: str
+    score: float
+    excess: float
+    low: float
+    high: float
+    z: float
+    test: str
+    n: int
+    p: float
+    q: float
+    depth: int
+    coverage: float
+    sentence: str
+
+
+class DiagnosisShape(Shape):
+    """Which nodes are the cause; or that nothing is wrong."""
+
+    verdict: Literal["wrong", "nothing_wrong", "no_data"]
+    rarity: float
+    causes: list[CauseShape]
+    coverage: float
+    test: str
+    n: int
+    sentence: str
+
+    @classmethod
+    def from_result(cls, found: Diagnosis) -> DiagnosisShape:
+        return cls(
+            verdict=found.verdict, rarity=found.rarity, coverage=round(found.coverage, 4), test=found.test,
+            n=found.n, sentence=found.sentence,
+            causes=[
+                CauseShape(**{name: getattr(each, name) for name in CauseShape.model_fields})
+                for each in found.causes[:20]
+            ],
+        )  # fmt: skip
 
 
 class LabelIn(Shape):

@@ -16,6 +16,7 @@ from investigations.api import (
     code,
     evidence,
     probes,
+    reasoning,
     redaction,
     services,
     sessions,
@@ -44,7 +45,19 @@ api = NinjaAPI(
     auth=[Bearer(), SignedIn()],
     urls_namespace="api",
 )
-for room in (services, code, alerts, sessions, probes, captures, evidence, sources, tokens, redaction):
+for room in (
+    services,
+    code,
+    alerts,
+    sessions,
+    probes,
+    captures,
+    reasoning,
+    evidence,
+    sources,
+    tokens,
+    redaction,
+):
     api.add_router("", room.router)
 
 

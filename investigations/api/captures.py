@@ -86,6 +86,7 @@ def compare_captures(
     failing: Annotated[list[str], Query(max_length=500)] = [],  # noqa: B006  (read by the framework)
     passing: Annotated[list[str], Query(max_length=500)] = [],  # noqa: B006
     probe_id: str = "",
+    label_paths: Annotated[list[str], Query(max_length=20)] = [],  # noqa: B006
 ) -> ComparisonShape:
     """What tells failing captures from passing ones: those named, else the latest of each outcome at one probe."""
     by = actor(request)
@@ -95,6 +96,7 @@ def compare_captures(
         failing=[id_in_path("cap", text) for text in failing],
         passing=[id_in_path("cap", text) for text in passing],
         probe=probes.probe(by, id_in_path("prb", probe_id)) if probe_id else None,
+        label_paths=label_paths,
     )
     return ComparisonShape.from_result(found.result)
 

@@ -39,10 +39,12 @@ def compare_captures(
     failing: Sequence[uuid.UUID] = (),
     passing: Sequence[uuid.UUID] = (),
     probe: Probe | None = None,
+    label_paths: Sequence[str] = (),
 ) -> Compared:
     """Compares captures of one probe: those named, and where none are named the latest of that outcome.
 
-    Without a probe it is that of the captures named, else the one with the most failing captures. Raises `Invalid` for
+    Without a probe it is that of the captures named, else the one with the most failing captures. ``label_paths`` are
+    what the outcome was read from: what is about them restates it, and is told apart. Raises `Invalid` for
     captures of several probes or of another session, `NotFound` for those not to be seen.
     """
     # Only comparing pays for SciPy: it takes longer to import than most pages take to answer.
@@ -50,20 +52,14 @@ def compare_captures(
     from investigations.analysis.features import tabulate
 
     named = [_named(by, session, ids) for ids in (failing, passing)]
-    probe_id = _one_probe([*named[0], *named[1]], probe) or _most_failing(by, session)
-    chosen = Probe.objects.filter(pk=probe_id).first() if probe_id else None
+    chosen = _chosen(_one_probe([*named[0], *named[1]], probe) or _most_failing(by, session))
     sides = [
         rows or ([] if chosen is None else _latest(by, session, chosen, outcome))
         for rows, outcome in zip(named, (Outcome.FAIL, Outcome.PASS), strict=True)
     ]
-    hosts = dict(
-        Instance.objects.filter(pk__in={row.instance_id for side in sides for row in side}).values_list(
-            "pk", "host"
-        )
-    )
-    table = tabulate([_observed(row, hosts) for side in sides for row in side])
+    table = tabulate(observed([*sides[0], *sides[1]]))
     labels = [at < len(sides[0]) for at in range(table.rows)]
-    return Compared(sides[0], sides[1], table, compare(table, labels))
+    return Compared(sides[0], sides[1], table, compare(table, labels, label_paths=label_paths))
 
 
 def _named(by: Actor, session: InvestigationSession, ids: Iterable[uuid.UUID]) -> list[Capture]:
@@ -92,6 +88,22 @@ def _most_failing(by: Actor, session: InvestigationSession) -> uuid.UUID | None:
     failing = selectors.captures_before(by, session, outcome=Outcome.FAIL, limit=MOST_OF_EACH)
     counts = Counter(row.probe_id for row in failing)
     return max(counts, key=lambda each: (counts[each], each.bytes), default=None)
+
+
+def _chosen(probe_id: uuid.UUID | None) -> Probe | None:
+    return Probe.objects.filter(pk=probe_id).first() if probe_id else None
+
+
+def probe_of(by: Actor, session: InvestigationSession, probe: Probe | None) -> Probe | None:
+    """That probe, else the one with the most failing captures; None while nothing failed."""
+    return probe or _chosen(_most_failing(by, session))
+
+
+def observed(rows: Sequence[Capture]) -> list[Observation]:
+    """What analysis looks at, with the commit and the host of each capture."""
+    instances = {row.instance_id for row in rows}
+    hosts = dict(Instance.objects.filter(pk__in=instances).values_list("pk", "host"))
+    return [_observed(row, hosts) for row in rows]
 
 
 def _latest(by: Actor, session: InvestigationSession, probe: Probe, outcome: str) -> list[Capture]:

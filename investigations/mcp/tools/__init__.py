@@ -1,9 +1,29 @@
 """The tools, one file for each noun. A docstring's first lines are what a model reads before it chooses."""
 
 from investigations.mcp.answers import REGISTERED, Tool
-from investigations.mcp.tools import alerts, captures, code, evidence, probes, services, sessions
+from investigations.mcp.tools import (
+    alerts,
+    captures,
+    code,
+    evidence,
+    probes,
+    reasoning,
+    services,
+    sessions,
+)
 
-__all__ = ["ORDER", "TOOLS", "alerts", "captures", "code", "evidence", "probes", "services", "sessions"]
+__all__ = [
+    "ORDER",
+    "TOOLS",
+    "alerts",
+    "captures",
+    "code",
+    "evidence",
+    "probes",
+    "reasoning",
+    "services",
+    "sessions",
+]
 
 ORDER = (
     # orient
@@ -22,6 +42,10 @@ ORDER = (
     "wait_for_captures",
     "get_capture",
     "compare_captures",
+    "learn_invariants",
+    "suspect_commits",
+    "suggest_probes",
+    "rank_causes",
     "remove_probe",
     # conclude
     "record_hypothesis",

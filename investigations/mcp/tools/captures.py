@@ -51,15 +51,24 @@ async def compare_captures(
     ] = [],  # noqa: B006  (read by the framework)
     passing: Annotated[list[str], Field(max_length=500)] = [],  # noqa: B006
     probe_id: str = "",
+    label_paths: Annotated[
+        list[str], Field(max_length=20, description="Paths the outcome was read from: what restates it.")
+    ] = [],  # noqa: B006
     max_tokens: Annotated[int, Field(ge=500, le=MOST_TOKENS)] = DEFAULT_TOKENS,
     purpose: Annotated[str, Field(max_length=500)] = "",
 ) -> dict[str, Any]:
     """What tells failing captures of a probe from passing ones, ranked, with tests, effects and q-values."""
-    return await as_actor(_compare, session_id, failing, passing, probe_id, purpose)
+    return await as_actor(_compare, session_id, failing, passing, probe_id, label_paths, purpose)
 
 
 def _compare(
-    actor: Actor, session_id: str, failing: list[str], passing: list[str], probe_id: str, purpose: str
+    actor: Actor,
+    session_id: str,
+    failing: list[str],
+    passing: list[str],
+    probe_id: str,
+    label_paths: list[str],
+    purpose: str,
 ) -> Answer:
     session = sessions.session(actor, id_of("ses", session_id, "session_id"))
     found = comparing.compare_captures(
@@ -68,6 +77,7 @@ def _compare(
         failing=[id_of("cap", text, "failing") for text in failing],
         passing=[id_of("cap", text, "passing") for text in passing],
         probe=probes.probe(actor, id_of("prb", probe_id, "probe_id")) if probe_id else None,
+        label_paths=label_paths,
     )
     note_step(actor, session, "compare_captures", f"compared captures: {found.result.sentence}", purpose)
     return {"comparison": ComparisonShape.from_result(found.result)}

@@ -1,0 +1,146 @@
+"""What always held in passing captures of a probe, which later captures break it, and what a version changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from django.utils import timezone
+
+from investigations.accounts import permissions
+from investigations.accounts.actors import Actor
+from investigations.alerts import services as alerts
+from investigations.alerts.backends.base import Reading
+from investigations.alerts.models import Alert, AlertSource
+from investigations.lib.ids import show
+from investigations.probes import comparing, selectors
+from investigations.probes.models import Capture, Outcome, Probe
+from investigations.sessions.models import InvestigationSession
+
+if TYPE_CHECKING:
+    from investigations.analysis.invariants import Drift, Invariant, Violation
+
+LATEST = 500
+WATCHER = "Invariants of captures"
+"""The source of alerts that no telemetry raised; nobody pulls it."""
+BACKEND = "alertmanager"
+ALERT = "SilentFailure"
+MOST_ALERTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """An invariant that does not hold, with the captures that break it."""
+
+    violation: Violation
+    captures: list[Capture]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Learned from ``passing`` captures of a probe, looked for in ``checked`` others: failing or not labelled.
+
+    ``drifts`` compare the passing captures of one commit with those of the next.
+    """
+
+    probe: Probe | None
+    passing: int
+    checked: int
+    invariants: list[Invariant]
+    broken: list[Broken]
+    drifts: list[Drift]
+    sentence: str
+
+
+def invariants(by: Actor, session: InvestigationSession, *, probe: Probe | None = None) -> Held:
+    """What held in the latest passing captures of a probe (the one that fails most, when none is named)."""
+    # Only learning pays for NumPy: see comparing.
+    from investigations.analysis.features import tabulate
+    from investigations.analysis.invariants import drift, learn, violations
+
+    chosen = comparing.probe_of(by, session, probe)
+    if chosen is None:
+        return Held(
+            None, 0, 0, [], [], [], "No probe here has captured a failure: name one, or label executions."
+        )
+    passing, failing, unknown = (
+        selectors.captures_before(by, session, probe=chosen, outcome=outcome, limit=LATEST)
+        for outcome in (Outcome.PASS, Outcome.FAIL, Outcome.UNKNOWN)
+    )
+    others = [*failing, *unknown]
+    learned = learn(tabulate(comparing.observed(passing))) if passing else []
+    found = violations(learned, tabulate(comparing.observed(others))) if learned and others else []
+    broken = [Broken(each, [others[row] for row in each.rows]) for each in found]
+    drifts = drift([(commit, tabulate(comparing.observed(rows))) for commit, rows in _by_commit(passing)])
+    return Held(
+        chosen,
+        len(passing),
+        len(others),
+        learned,
+        broken,
+        drifts,
+        _sentence(learned, broken, passing, others),
+    )
+
+
+def _by_commit(rows: Iterable[Capture]) -> list[tuple[str, list[Capture]]]:
+    """Captures of each commit, in the order in which the commits first ran."""
+    told = sorted((row for row in rows if row.commit), key=lambda row: row.at)
+    order = {commit: at for at, commit in reversed(list(enumerate(row.commit for row in told)))}
+    told.sort(key=lambda row: order[row.commit])
+    return [(commit, list(each)) for commit, each in groupby(told, key=lambda row: row.commit)]
+
+
+def _sentence(
+    learned: Sequence[Invariant],
+    broken: Sequence[Broken],
+    passing: Sequence[Capture],
+    others: Sequence[Capture],
+) -> str:
+    if not learned:
+        return f"{len(passing)} passing captures are too few to say what always holds."
+    if broken:
+        return broken[0].violation.sentence
+    return (
+        f"All {len(learned)} invariants of {len(passing)} passing captures hold in the other {len(others)}"
+        " captures."
+    )
+
+
+def raise_silent_failures(
+    *, by: Actor, session: InvestigationSession, probe: Probe | None = None
+) -> tuple[Held, int]:
+    """Tell the inbox of broken invariants as alerts, and resolve those that hold again; how many burn now."""
+    permissions.require(by, "label_executions", session.environment)
+    held = invariants(by, session, probe=probe)
+    if held.probe is None:
+        return held, 0
+    now = timezone.now()
+    source, _ = AlertSource.objects.get_or_create(
+        environment=session.environment, name=WATCHER, defaults={"backend": BACKEND}
+    )
+    burning = {reading.labels["invariant"]: reading for reading in _readings(held)}
+    over = [
+        Reading(row.labels, row.annotations, "resolved", row.first_seen_at, now)
+        for row in Alert.objects.filter(source=source, labels__probe=show("prb", held.probe.pk))
+        if row.labels.get("invariant") not in burning
+    ]
+    alerts.ingest(source=source, readings=[*burning.values(), *over], complete=False, at=now)
+    return held, len(burning)
+
+
+def _readings(held: Held) -> Iterable[Reading]:
+    assert held.probe is not None
+    for each in held.broken[:MOST_ALERTS]:
+        rule = each.violation.invariant
+        labels = {
+            "alertname": ALERT,
+            "service": held.probe.service.name,
+            "severity": "warning",
+            "probe": show("prb", held.probe.pk),
+            "invariant": f"{rule.kind} of {', '.join(rule.paths)}",
+        }
+        began = min(capture.at for capture in each.captures)
+        yield Reading(labels, {"summary": each.violation.sentence}, "firing", began)
