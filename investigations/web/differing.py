@@ -27,6 +27,7 @@ def panel(compared: Compared) -> dict[str, Any]:
     return {
         "sentence": found.sentence,
         "needed": "" if found.needed.failing == 0 else found.needed.sentence,
+        "restating": [each.sentence for each in found.restating],
         "failing": found.failing,
         "passing": found.passing,
         "differences": [_row(each, rank, found.level) for rank, each in enumerate(rows, start=1)],

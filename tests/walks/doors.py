@@ -28,7 +28,7 @@ PAGES = {
     "incident_take": "responder", "incident_resolve": "responder", "incident_close": "responder",
     "incident_reopen": "responder", "session_open_on_alert": "responder", "session_open_on_incident": "responder",
     "session_close": "responder", "session_reopen": "responder", "probe_place": "responder",
-    "probe_remove": "responder", "probe_restore": "responder", "fleet_disarm": "responder",
+    "capture_silent": "responder", "probe_remove": "responder", "probe_restore": "responder", "fleet_disarm": "responder",
     "fleet_restore": "responder",
     "source_check": "admin", "source_remove": "admin", "source_webhook": "admin", "source_replay": "admin",
     "token_revoke": "admin", "redaction": SIGNED_IN, "redaction_remove": "admin",

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import path
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_POST
 
 from investigations.accounts import permissions
 from investigations.accounts.actors import Actor
 from investigations.catalog.models import Instance
 from investigations.evidence import selectors as evidence
+from investigations.evidence import suggesting
 from investigations.lib.ids import show
-from investigations.probes import comparing, selectors
+from investigations.probes import comparing, holding, selectors
 from investigations.probes.models import Capture, Probe
 from investigations.sessions import selectors as sessions
 from investigations.sessions.models import InvestigationSession
@@ -24,6 +26,7 @@ from investigations.web.actors import actor, id_in_address
 from sightline import wire
 
 OPPOSITE = {"pass": "fail", "fail": "pass"}
+MOST_LABEL_PATHS = 20
 
 
 @login_required
@@ -52,19 +55,35 @@ def compare(request: HttpRequest, capture_id: str, other_id: str) -> HttpRespons
     sides = [selectors.capture(by, id_in_address("cap", text)) for text in (capture_id, other_id)]
     passing, failing = sorted(sides, key=lambda side: _outcome(side) == "fail")
     session = sessions.session(by, failing.session_id)
+    probe = Probe.objects.filter(pk=failing.probe_id).first()
+    label_paths = request.GET.get("label_paths", "").replace(",", " ").split()[:MOST_LABEL_PATHS]
     context = {
         "pairs": values.pairs(_variables(selectors.decode(passing)), _variables(selectors.decode(failing))),
         "passing": _side(passing),
         "failing": _side(failing),
         "session": session,
-        "panel": differing.panel(_all_of_that_place(by, session, failing)),
+        "panel": differing.panel(
+            comparing.compare_captures(by, session, probe=probe, label_paths=label_paths)
+        ),
+        "label_paths": ", ".join(label_paths),
+        "held": holding.invariants(by, session, probe=probe),
+        "advice": suggesting.next_probes(by, session, probe=probe),
+        "may_raise": permissions.may(by, "label_executions", session.environment),
     }
     return render(request, "captures/compare.html", context)
 
 
-def _all_of_that_place(by: Actor, session: InvestigationSession, row: Capture) -> comparing.Compared:
+@login_required
+@require_POST
+def raise_silent_failures(request: HttpRequest, capture_id: str) -> HttpResponse:
+    """Put what captures of this capture's probe break into the inbox."""
+    by = actor(request)
+    row = selectors.capture(by, id_in_address("cap", capture_id))
+    session = sessions.session(by, row.session_id)
     probe = Probe.objects.filter(pk=row.probe_id).first()
-    return comparing.compare_captures(by, session, probe=probe)
+    _, burning = holding.raise_silent_failures(by=by, session=session, probe=probe)
+    messages.success(request, f"{burning} broken invariant{'s' * (burning != 1)} in the inbox.")
+    return redirect("inbox")
 
 
 def _outcome(row: Capture) -> str:
@@ -121,5 +140,6 @@ def _counterpart(by: Actor, session: InvestigationSession, row: Capture, outcome
 
 urlpatterns = [
     path("captures/<str:capture_id>/", capture, name="capture"),
+    path("captures/<str:capture_id>/silent-failures/", raise_silent_failures, name="capture_silent"),
     path("captures/<str:capture_id>/compare/<str:other_id>/", compare, name="capture_compare"),
 ]
