@@ -12,14 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sightline import testing
+from sightline import testing, wire
 from sightline.kinds import function
 from tests.observed import calls, worker
 from tests.observed.worker import Job
 
 
 def place(gateway: testing.Gateway, name: str, module: str = "worker", **asked: Any) -> str:
-    asked = {"rate": 1e6, "hit_limit": 0, **asked}
+    asked = {"rate": 1e6, "hit_limit": 0, "limits": wire.Limits(deadline_ms=10_000), **asked}
     probe = gateway.place("function", function=f"tests.observed.{module}:{name}", **asked)
     assert gateway.status(probe).state == "armed", gateway.status(probe)
     return probe
@@ -126,6 +126,20 @@ class TestWhatIsKept:
         assert added(3) == 5
         (capture,) = gateway.captures(probe)
         assert list(capture.detail["arguments"]) == ["x"]
+
+    def test_an_argument_that_an_inner_function_keeps(self, gateway, follow):
+        probe = follow("make_adder", "calls")
+        calls.make_adder(2)
+        (capture,) = gateway.captures(probe)
+        assert value(capture.detail["arguments"]["n"]) == ("int", 2)
+        assert capture.detail["returned"]["t"] == "function"
+
+    def test_the_stack_is_as_long_as_asked(self, gateway, follow):
+        probe = follow("handle", limits=wire.Limits(variable_frames=2, deadline_ms=10_000))
+        worker.handle(Job("a", 5))
+        (capture,) = gateway.captures(probe)
+        assert len(capture.frames) == 2
+        assert capture.frames[-1].cut == "frames"
 
     def test_watches_that_ask_for_the_end_are_answered_there_and_others_at_the_beginning(
         self, gateway, follow

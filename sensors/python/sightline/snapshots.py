@@ -90,13 +90,13 @@ def copy_arguments(
     frame: FrameType,
     given: tuple[str, ...],
     limits: wire.Limits,
-    *,
     names: Mapping[str, Any] | None = None,
     deadline: float | None = None,
+    callers: int = 0,
 ) -> Copied:
-    """The frame, which has just been entered, with its arguments (``given``) and no other variables, and its callers.
+    """The frame, which has just been entered, with its arguments (``given``) and no other variables.
 
-    As many frames as a snapshot would give variables. ``names`` are its locals where they are at hand.
+    So many of its callers come with it. ``names`` are its locals where they are at hand.
     """
     if names is None:
         local = frame.f_locals
@@ -105,10 +105,11 @@ def copy_arguments(
     else:
         arguments = [(name, names[name]) for name in given]
     frames: list[CopiedFrame] = [(frame.f_code, frame.f_lasti, arguments)]
-    below, left = frame.f_back, min(limits.frames, limits.variable_frames)
-    while below is not None and left > 1:
+    below = frame.f_back
+    while below is not None and callers > 0:
         frames.append((below.f_code, below.f_lasti, None))
-        below, left = below.f_back, left - 1
+        below = below.f_back
+        callers -= 1
     shared = _NOTHING_SHARED
     for _, value in arguments:
         if id(type(value)) not in LEAF_IDS:

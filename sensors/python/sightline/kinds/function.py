@@ -107,6 +107,7 @@ class Function(FunctionKind):
         interval, tolerance = rate.interval, rate.tolerance
         deadline_s, nothing = limits.deadline_ms / 1e3, dict[str, Any]()
         copy_arguments = snapshots.copy_arguments
+        callers = min(limits.frames, limits.variable_frames) - 1
         arguments: dict[int, tuple[CodeType, tuple[str, ...]]] = {}
         untimed = 1
 
@@ -122,14 +123,14 @@ class Function(FunctionKind):
                 earliest = now - tolerance
                 rate.until = (until if until > earliest else earliest) + interval
             untimed -= 1
-            timed = 0 if untimed else _thread_time_ns()
+            timed = 0 if untimed > 0 else _thread_time_ns()
             code = frame.f_code
             try:
                 given = arguments[id(code)][1]
             except KeyError:
                 given = snapshots.arguments_of(code)
                 arguments[id(code)] = code, given  # kept alive, so that the identity stays its own
-            copied = copy_arguments(frame, given, limits, names=names, deadline=now + deadline_s)
+            copied = copy_arguments(frame, given, limits, names, now + deadline_s, callers)
             watched = self._watched(early, self._scope(frame)) if early else nothing
             calls[id(frame)] = _monotonic(), copied, watched
             if not timed:
