@@ -292,7 +292,8 @@ def _text_problems(text: str, field: str, kind: Kind) -> Iterator[ProbeProblem]:
         )
         return
     trees = [part.tree for part in read if not isinstance(part, str)]
-    for name in sorted({name for tree in trees for name in special_names(tree)} - set(kind.names)):
+    asked = {name for tree in trees for name in special_names(tree)}
+    for name in sorted(asked - expressions.CONTEXT_NAMES - set(kind.names)):
         yield ProbeProblem(
             "special_name_unknown",
             f"{name} is known only when a call has ended.",

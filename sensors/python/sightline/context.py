@@ -35,6 +35,8 @@ tenant_header = ""
 _threads: dict[int, threading.Thread] = threading._active  # type: ignore[attr-defined]
 """Read, never written: `threading.current_thread()` would make a dummy thread where there is none."""
 _task_execution: ContextVar[str] = ContextVar("sightline_execution", default="")
+_kept: dict[str, Trace] = {}
+"""Requests and tasks under way of which something was kept, each with its trace."""
 _executions = iter(range(1, sys.maxsize))
 
 
@@ -51,7 +53,22 @@ def current(frame: FrameType | None = None) -> Context:
         execution = work.execution
     elif not execution and thread is not None and thread is not threading._main_thread:  # type: ignore[attr-defined]
         execution = frameworks.execution_of(thread, "thread")
-    return name, task, _trace(), execution, work
+    trace = _trace()
+    if work is not None and work.framework != "executor" and execution:
+        if len(_kept) >= frameworks.MOST_EXECUTIONS:
+            _kept.clear()
+        _kept[execution] = trace
+    return name, task, trace, execution, work
+
+
+def ended(execution: str) -> Trace | None:
+    """An execution is over: the trace under which something of it was kept; None when nothing was."""
+    return _kept.pop(execution, None)
+
+
+def task_execution() -> str:
+    """The execution of the running asyncio task, if it has one already."""
+    return _task_execution.get()
 
 
 def fill(capture: wire.Capture, here: Context, mask: Callable[[str], str]) -> None:

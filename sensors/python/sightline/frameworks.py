@@ -70,13 +70,18 @@ def work_of(frame: FrameType | None, header: str = "") -> Work | None:
 # ---------------------------------------------------------------- reading without running anything
 
 
-def _field(value: object, name: str) -> Any:
+def field(value: object, name: str) -> Any:
     """``value.name``, or None when there is none or reading it would run code."""
     try:
         found = foreign.read_attribute(value, name)
     except foreign.Unreadable:
         return None
     return None if found is foreign.MISSING else found
+
+
+def local(frame: FrameType, name: str) -> Any:
+    """A local variable of ``frame``, or None."""
+    return dict(variables_of(frame)).get(name)
 
 
 def _text(value: object) -> str:
@@ -130,11 +135,11 @@ def _django(held: Mapping[str, Any], inner: FrameType | None, header: str) -> Wo
 def _django_request(request: object, header: str) -> Work | None:
     if not _is(request, "django.http.request", "HttpRequest"):
         return None
-    meta = _field(request, "META")
+    meta = field(request, "META")
     return Work(
         "django",
-        method=_text(_field(request, "method")),
-        route=_text(_field(_field(request, "resolver_match"), "route")),
+        method=_text(field(request, "method")),
+        route=_text(field(field(request, "resolver_match"), "route")),
         tenant=_text(_entry(meta, _wsgi_name(header))) if header else "",
         execution=execution_of(request, "request"),
     )
@@ -180,14 +185,14 @@ def _flask(header: str) -> Work | None:
         return None
     variable = getattr(module, "_cv_request", None) or getattr(module, "_cv_app", None)
     context = variable.get(None) if variable is not None else None
-    request = _field(context, "request") or _field(context, "_request")
+    request = field(context, "request") or field(context, "_request")
     if request is None:
         return None
-    environ = _field(request, "environ")
+    environ = field(request, "environ")
     return Work(
         "flask",
-        method=_text(_field(request, "method")),
-        route=_text(_field(_field(request, "url_rule"), "rule")),
+        method=_text(field(request, "method")),
+        route=_text(field(field(request, "url_rule"), "rule")),
         tenant=_text(_entry(environ, _wsgi_name(header))) if header else "",
         execution=execution_of(context, "request"),
     )
@@ -206,7 +211,7 @@ def _starlette(held: Mapping[str, Any], inner: FrameType | None, header: str) ->
     return Work(
         "starlette",
         method=_text(_entry(scope, "method")),
-        route=_text(_field(route, "path")),
+        route=_text(field(route, "path")),
         tenant=_header_of(_entry(scope, "headers"), header) if header else "",
     )
 
@@ -226,7 +231,7 @@ def _celery(held: Mapping[str, Any], inner: FrameType | None, header: str) -> Wo
     headers = _entry(held.get("request"), "headers")
     return Work(
         "celery",
-        task=_text(_field(held.get("task"), "name")),
+        task=_text(field(held.get("task"), "name")),
         tenant=_text(_entry(headers, header)) if header else "",
         execution=_text(held.get("uuid")),
     )
@@ -237,7 +242,7 @@ def _gunicorn(held: Mapping[str, Any], inner: FrameType | None, header: str) -> 
     if request is None:
         return None
     return Work(
-        "gunicorn", method=_text(_field(request, "method")), execution=execution_of(request, "request")
+        "gunicorn", method=_text(field(request, "method")), execution=execution_of(request, "request")
     )
 
 

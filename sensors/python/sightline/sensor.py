@@ -21,6 +21,7 @@ from .functions import FunctionRecord
 from .hits import IDLE_HIT_NS, ProbeHits, Record, Room
 from .ids import uuid7
 from .limits import Breaker, Budget
+from .outcomes import Outcomes
 from .redaction import Redactor
 from .registry import Registry
 from .sources import Sources
@@ -77,6 +78,7 @@ class Sensor:
         self.room = Room(self.outbox, self.budget, self._redactor(), guarded=self.engine.name == "rewriting")
         self.registry = Registry(self.engine, self.room, self.breaker)
         self.functions = FunctionRecord(self.config.functions, self.engine, self.budget)
+        self.outcomes = Outcomes(self.engine, lambda: self.outbox)
         self.sources = Sources(self.config.roots, self.engine.original)
         self._terms: tuple[wire.RedactionRules, bytes] | None = None
         self._thread_time = 0
@@ -97,6 +99,7 @@ class Sensor:
         """Disarm, send what was captured within that many seconds, and end the thread."""
         with self.registry.lock:
             self.functions.close()
+            self.outcomes.close()
         self.registry.close()
         pump, self._pump = self._pump, None
         if pump is not None:
@@ -227,8 +230,10 @@ class Sensor:
     def take_statuses(self) -> list[wire.ProbeStatus]:
         return self.registry.take_statuses()
 
-    def write(self, record: Record) -> wire.Capture:
+    def write(self, record: Record) -> wire.Capture | wire.Outcome:
         """The capture of a record. What that takes is booked with this thread's time, and is the probe's doing."""
+        if isinstance(record[0], Outcomes):
+            return record[0].write(record)
         began = native.thread_time_ns()
         hits: ProbeHits = record[0]
         capture = hits.write(record)
@@ -245,6 +250,7 @@ class Sensor:
         self.registry.tick(now)
         with self.registry.lock:
             self.functions.tick(now)
+            self.outcomes.tick(now, wanted=bool(self.registry.armed_hits()))
         self.breaker.check(now, self.registry.armed_hits())
         context.look_around()
         if now >= self._forget_at:

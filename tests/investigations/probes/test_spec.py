@@ -63,6 +63,13 @@ def test_what_makes_sense_has_no_problem(fields: dict[str, Any]) -> None:
     assert problems(**fields) == []
 
 
+@pytest.mark.parametrize("kind", ["snapshot", "logpoint", "counter", "function"])
+def test_what_a_hit_happened_in_may_be_asked_by_every_kind(kind: str) -> None:
+    template = {"template": "x"} if kind == "logpoint" else {}
+    wished = problems(kind=kind, condition='@route == "/trades" and @tenant is not None', **template)
+    assert [slug for slug, _ in wished if slug == "special_name_unknown"] == []
+
+
 @pytest.mark.parametrize(
     ("fields", "slug", "where"),
     [
