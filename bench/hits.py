@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 sys.path[:1] = [str(ROOT), str(ROOT / "sensors" / "python")]
 
 from bench.workload import NAME, SCENARIOS, Scenario, target, timed  # noqa: E402
-from sightline import testing  # noqa: E402
+from sightline import testing, wire  # noqa: E402
 
 ROUNDS = 30
 
@@ -28,10 +28,13 @@ def measure(scenario: Scenario) -> dict[str, Any]:
     place = {"file": "bench/target.py", "line": target.line_of(scenario.marker)}
     if scenario.kind == "assignment":
         place = {"attribute": f"{NAME}:Holder.value"}
+    asked = dict(scenario.asked)
+    if "limits" in asked:
+        asked["limits"] = wire.Limits(**asked["limits"])
     with testing.gateway(budget=1.0) as gateway:
         for _ in range(ROUNDS):
             without.append(timed(scenario))
-            probe = gateway.place(scenario.kind, **place, **scenario.asked)  # type: ignore[arg-type]
+            probe = gateway.place(scenario.kind, **place, **asked)  # type: ignore[arg-type]
             assert gateway.status(probe).state == "armed", gateway.status(probe)
             scenario.drive(3)
             gateway.tick()

@@ -18,6 +18,7 @@ PYTHONS = ("3.11", "3.12", "3.13")
 GOALS = {
     "throttled": 0.5, "counter": 0.5, "condition_false": 1.0, "log": 2.0, "snapshot": 50.0,
     "metric": 2.0, "expectation": 2.0, "duration": 2.0, "function": 5.0,
+    "path": 150.0, "path_not_sampled": 2.0, "assignment": 60.0,
 }  # fmt: skip
 PEERS = ("ddtrace", "debugpy")
 GIVE_UP_S = 900.0

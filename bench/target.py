@@ -82,6 +82,26 @@ def swallow(x):
     return 0
 
 
+def branchy(n, limit):
+    total = 0
+    for i in range(n):
+        if i > limit:
+            total += i
+    return total  # PROBE:branchy
+
+
+class Holder:
+    def __init__(self):
+        self.value = 0
+
+
+HOLDER = Holder()
+
+
+def assign(holder, value):
+    holder.value = value  # PROBE:assign
+
+
 def line_of(marker):
     with open(__file__) as f:
         for i, line in enumerate(f, 1):
