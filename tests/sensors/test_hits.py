@@ -268,13 +268,41 @@ class TestLinesThatAreSwitchedOff:
         assert sum(counters.endings.values()) < 400_000
         assert gateway.sensor.budget.balance < 0
 
+    def test_a_probe_that_comes_to_a_line_that_is_switched_off_is_unobserved_from_then(
+        self, gateway, line_of
+    ):
+        place(gateway, line_of, "busy", "counter", condition="i < 0")
+        gateway.sensor.budget.balance = -1
+        shop.busy(1)
+        later = place(gateway, line_of, "busy", "counter")
+        gateway.sensor.budget.balance = 10_000_000
+        gateway.tick()
+        assert gateway.counters(later).unobserved_ms < 60_000
+
+    def test_a_forked_child_counts_its_own_time_only(self, gateway, line_of):
+        probe = place(gateway, line_of, "busy", "counter", condition="i < 0")
+        gateway.sensor.budget.balance = -1
+        shop.busy(1)
+        gateway.sensor.registry.start_over(gateway.sensor.breaker)
+        gateway.sensor.budget.balance = 10_000_000
+        gateway.tick()
+        assert gateway.counters(probe).unobserved_ms == 0
+
+    def test_a_probe_that_leaves_such_a_line_rests_no_more(self, gateway, line_of):
+        probe = place(gateway, line_of, "busy", "counter", condition="i < 0")
+        gateway.sensor.budget.balance = -1
+        shop.busy(1)
+        gateway.change(probe, location=wire.Location("observed/shop.py", line_of(shop, "check")))
+        assert gateway.counters(probe).unobserved_ms == 0
+        (hits_of_probe,) = gateway.sensor.registry.armed_hits()
+        assert hits_of_probe.resting_lines == 0
+
     def test_another_probe_on_the_same_line_keeps_it_on(self, gateway, line_of):
         first = place(gateway, line_of, "busy", "logpoint", template="{i}", hit_limit=1)
         second = place(gateway, line_of, "busy", "counter")
         shop.busy(10)
         assert gateway.endings(first)["captured"] == 1
         assert gateway.endings(second) == {"captured": 10}
-
 
     if sys.version_info < (3, 12):
 

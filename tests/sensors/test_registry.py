@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -97,6 +98,17 @@ class TestLeases:
         assert (status.state, status.slug) == ("removed", "lease_expired")
         assert gateway.endings(probe) == {}
 
+    def test_the_time_without_a_lease_is_told_as_unobserved(self, gateway, line_of):
+        probe = place(gateway, line_of, valid_for=10.0)
+        check()
+        gateway.sensor.registry.tick(native.monotonic() + 11)
+        time.sleep(0.02)
+        assert gateway.counters(probe).unobserved_ms >= 20
+        gateway.send()
+        told = gateway.counters(probe).unobserved_ms
+        check()
+        assert gateway.counters(probe).unobserved_ms == told
+
     def test_a_renewed_lease_goes_on(self, gateway, line_of):
         probe = place(gateway, line_of, valid_for=10.0)
         later = native.monotonic() + 5
@@ -123,6 +135,7 @@ class TestTheBreaker:
         check()
         status = gateway.status(probe)
         assert (status.state, status.slug, status.sentence) == ("paused", "over_budget", "It cost too much.")
+        assert gateway.counters(probe).unobserved_ms > 0
 
         gateway.send()
         gateway.tick()

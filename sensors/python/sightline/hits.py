@@ -175,8 +175,10 @@ class ProbeHits:
             self._resting_since = _monotonic()
 
     def woke(self) -> None:
-        self.resting_lines = max(0, self.resting_lines - 1)
-        if self.resting_lines == 0:
+        if not self.resting_lines:
+            return  # it began to count anew meanwhile, in a forked child
+        self.resting_lines -= 1
+        if not self.resting_lines:
             self._unobserved += _monotonic() - self._resting_since
 
     def failed(self) -> None:

@@ -33,6 +33,8 @@ class Entry:
         self.watchings: list[Watching] = []
         self.status = wire.ProbeStatus(probe.id, "pending")
         self.told = False
+        self.unwatched = False
+        """Whether it is off its lines though it is desired: its hits are not observed meanwhile."""
 
     @property
     def armed(self) -> bool:
@@ -210,6 +212,9 @@ class Registry:
 
     def _tell_armed(self, entry: Entry, found: Found) -> None:
         assert entry.hits is not None
+        if entry.unwatched:
+            entry.unwatched = False
+            entry.hits.woke()
         kind = entry.hits.kind
         wanted_hash = entry.probe.location.source_hash
         differs = bool(wanted_hash and found.source_hash and wanted_hash != found.source_hash)
@@ -243,6 +248,9 @@ class Registry:
         self._disarm([entry for entry, _ in over])
         for entry, (state, slug, sentence) in over:
             entry.becomes(state, slug, sentence)
+            if slug != "hit_limit" and entry.hits is not None:
+                entry.unwatched = True
+                entry.hits.rested()
         for entry in self:
             if entry.armed and entry.hits is not None and entry.hits.complaint is not None:
                 self._tell_complaint(entry, *entry.hits.complaint)

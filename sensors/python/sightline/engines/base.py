@@ -182,11 +182,15 @@ class Site:
 
     def add(self, watcher: Watcher) -> None:
         self.watchers.append(watcher)
+        if self.resting:
+            watcher.rested()
         if self.spot.event != "every_line":
             self.listening.append(watcher)
         self._combine()
 
     def remove(self, watcher: Watcher) -> None:
+        if self.resting and watcher in self.watchers:
+            watcher.woke()
         self.watchers = [other for other in self.watchers if other is not watcher]
         self.switch(watcher, on=False)
 
