@@ -185,9 +185,18 @@ def assignments(request: HttpRequest, session_id: str) -> HttpResponse:
         context |= {"service": service, "service_id": show("svc", service.id)}
         try:
             context["found"] = catalog_verbs.find_assignments(by=by, service=service, target=target)
+            context["attribute"] = _attribute(service, target)
         except Problem as problem:
             context["problem"] = problem
     return render(request, "code/assignments.html", context)
+
+
+def _attribute(service: Service, target: str) -> str:
+    """``Class.attribute`` as ``module:Class.attribute``; empty where no stored file defines the class."""
+    owner, _, name = target.rpartition(".")
+    defines = [{"kind": "class", "name": owner}]
+    stored = service.source_files.filter(outline__contains=defines).order_by("-seen_at").first()
+    return f"{stored.module}:{owner}.{name}" if stored and stored.module else ""
 
 
 urlpatterns = [

@@ -361,6 +361,19 @@ class TestForm:
         assert {name: getattr(probe, name) for name in kept} == kept
         assert (probe.kind, probe.state) == (kind, ProbeState.ACTIVE)
 
+    def test_is_offered_where_one_asks_who_writes_an_attribute(
+        self, browse: Browse, responder: Actor, address: str
+    ) -> None:
+        where, _, query = address.partition("probes/place/?")
+        service = query.partition("&")[0]
+        client = browse(responder)
+        page = client.get(f"{where}assignments/?{service}&target=TradeRequest.high_value").content.decode()
+        link = re.search(r'href="([^"]+kind=assignment[^"]+)"', page)
+
+        assert link
+        form = client.get(link[1].replace("&amp;", "&")).content.decode()
+        assert 'value="trades.trade_request:TradeRequest.high_value"' in form
+
     def test_what_is_wrong_stands_beside_its_field(
         self, browse: Browse, responder: Actor, address: str
     ) -> None:
