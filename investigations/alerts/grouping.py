@@ -1,13 +1,15 @@
 """Which episodes belong to one incident, and the sentence that says why.
 
-Thin on purpose: alerts of one service that begin close together. Only an open incident takes in new episodes; what
-begins after its end opens a new one that points back.
+Alerts of one service that begin close together belong together; so do those of several services that are much alike
+and begin at about the same time (`investigations.analysis.grouping`). Only an open incident takes in new episodes;
+what begins after its end opens a new one that points back.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from django.db.models import Max
 from django.utils import timezone
@@ -16,9 +18,14 @@ from investigations.accounts.actors import SYSTEM, Actor
 from investigations.accounts.models import Environment
 from investigations.alerts.models import Alert, Episode, Incident, IncidentEntry, IncidentStatus, Severity
 
+if TYPE_CHECKING:
+    from investigations.analysis.grouping import Alert as PlainAlert
+    from investigations.analysis.grouping import Grouper
+
 WINDOW = timedelta(minutes=30)
 """Episodes that begin within this of each other fall together."""
 LABEL_LENGTH = 200
+MOST_ALIKE = 200
 
 
 def key_and_reason(alert: Alert) -> tuple[str, str]:
@@ -38,21 +45,89 @@ def place(environment: Environment, episodes: Sequence[Episode]) -> list[Inciden
         return []
     wanted = {key_and_reason(episode.alert)[0] for episode in episodes}
     candidates = _open_incidents(environment, wanted)
+    likeness = _Likeness(environment, episodes)
     opened, joined = [], []
     for episode in sorted(episodes, key=lambda episode: (episode.started_at, episode.id)):
         key, reason = key_and_reason(episode.alert)
         incident = next((i for i in candidates if i.grouping_key == key and _is_near(i, episode)), None)
-        if incident is None:
+        like, why = (incident, "") if incident is not None else likeness.of(episode)
+        if like is None:
             incident = open_incident(environment, episode, key, reason)
             incident.last_start = episode.started_at  # type: ignore[attr-defined]
             candidates.append(incident)
             opened.append(incident)
         else:
-            joined.append(_join(incident, episode))
+            incident = like
+            joined.append(_join(incident, episode, why))
         episode.incident = incident
+        likeness.add(episode)
     Episode.objects.bulk_update(episodes, ["incident"])
     IncidentEntry.objects.bulk_create(joined)
     return opened
+
+
+class _Likeness:
+    """The open incident of the alert that a new one is most like, with the reason; read only when asked for."""
+
+    def __init__(self, environment: Environment, new: Sequence[Episode]) -> None:
+        self._environment = environment
+        self._new = [episode.id for episode in new]
+        self._since = min(episode.started_at for episode in new) - WINDOW
+        self._grouper: Grouper | None = None
+        self._episodes: dict[str, Episode] = {}
+
+    def of(self, episode: Episode) -> tuple[Incident | None, str]:
+        """Nothing when it is like none, or when that one's incident is open no more."""
+        joined = self._loaded().add(_plain(episode))
+        self._episodes[str(episode.id)] = episode
+        like = self._episodes.get(joined.like)
+        if like is None or like.incident is None:
+            return None, ""
+        return _as_last(like.incident, like), joined.sentence.replace(joined.like, like.alert.name)
+
+    def add(self, episode: Episode) -> None:
+        """What has found its incident may draw others into it."""
+        if self._grouper is not None and str(episode.id) not in self._episodes:
+            self._grouper.add(_plain(episode))
+            self._episodes[str(episode.id)] = episode
+
+    def _loaded(self) -> Grouper:
+        if self._grouper is None:
+            # Only grouping pays for the template miner.
+            from investigations.analysis.grouping import Grouper
+
+            self._grouper = Grouper(hops=_hops)
+            recent = Episode.objects.filter(
+                incident__environment=self._environment,
+                incident__status=IncidentStatus.OPEN,
+                ended_at=None,
+                started_at__gte=self._since,
+            ).exclude(pk__in=self._new)
+            rows = list(recent.select_related("alert", "incident").order_by("-started_at", "id")[:MOST_ALIKE])
+            for row in reversed(rows):
+                self._grouper.add(_plain(row))
+                self._episodes[str(row.id)] = row
+        return self._grouper
+
+
+def _hops(one: str, other: str) -> int | None:
+    """Calls between services are not known here; alerts that name no service share none."""
+    return 0 if one and one == other else None
+
+
+def _plain(episode: Episode) -> PlainAlert:
+    from investigations.analysis.grouping import Alert as PlainAlert
+
+    alert = episode.alert
+    labels = {str(name): str(value) for name, value in alert.labels.items()}
+    started = episode.started_at.timestamp()
+    return PlainAlert(str(episode.id), started, alert.service_name, labels, alert.summary)
+
+
+def _as_last(incident: Incident, episode: Episode) -> Incident:
+    if not hasattr(incident, "last_start"):
+        incident.last_start = episode.started_at  # type: ignore[attr-defined]
+    return incident
 
 
 def open_incident(
@@ -139,13 +214,13 @@ def _is_near(incident: Incident, episode: Episode) -> bool:
     return abs(episode.started_at - last) <= WINDOW
 
 
-def _join(incident: Incident, episode: Episode) -> IncidentEntry:
+def _join(incident: Incident, episode: Episode, why: str = "") -> IncidentEntry:
     severity = worst([incident.severity, episode.alert.severity])
     if severity != incident.severity:
         incident.severity = severity
         incident.save(update_fields=["severity"])
     incident.last_start = max(incident.last_start, episode.started_at)  # type: ignore[attr-defined]
-    sentence = f"{episode.alert.name} joined: {incident.grouping_reason}"
+    sentence = f"{episode.alert.name} joined: {why or incident.grouping_reason}"
     return _entry(incident, SYSTEM, "alert_joined", sentence, episode.started_at)
 
 

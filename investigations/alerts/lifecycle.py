@@ -13,18 +13,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
+from investigations.analysis.flapping import FLAP_WINDOW_S, is_flapping
+
 Burning = Literal["firing", "suppressed"]
 Told = Literal["firing", "suppressed", "resolved"]
 Said = Literal["firing", "suppressed", "resolved", "stale"]
 State = Literal["firing", "suppressed", "resolved", "stale", "flapping"]
 EndReason = Literal["resolved", "absent", "stale"]
 
-FLAP_WINDOW = timedelta(minutes=30)
-FLAPPING_FROM = 4
-"""Turns within the window that make an alert flapping."""
-SETTLED_AT = 1
-"""Turns within the window at which a flapping alert has settled: fewer than made it flap, so it does not flap
-between flapping and not."""
+FLAP_WINDOW = timedelta(seconds=FLAP_WINDOW_S)
 STALE_ENDS_AFTER = timedelta(hours=24)
 
 
@@ -123,9 +120,8 @@ def advance(condition: Condition, verdict: Verdict, at: datetime) -> Step:
     if verdict.said == "stale":
         return _go_stale(condition, at)
     turns = _turned(condition, verdict, at)
-    flaps = sum(turn.at > at - FLAP_WINDOW for turn in turns)
-    was_flapping = condition.state == "flapping"
-    if flaps >= FLAPPING_FROM or (was_flapping and flaps > SETTLED_AT):
+    times = [turn.at.timestamp() for turn in turns]
+    if is_flapping(times, at.timestamp(), was_flapping=condition.state == "flapping"):
         return _open(condition, "flapping", turns, at)
     if verdict.said == "resolved":
         return _close(condition, turns, verdict.reason, at)

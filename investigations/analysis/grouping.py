@@ -1,4 +1,4 @@
-"""Alerts that belong together, online and with the reason kept; and alerts that flap.
+"""Alerts that belong together, online and with the reason kept.
 
 An alert joins the group of the open alert it is most like, when it is like enough; the sentence says why, so
 that a person can split it again. Labels that differ in every alert (pods, instances) say nothing and weigh
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from drain3 import TemplateMiner
@@ -24,11 +24,6 @@ NOISY = 0.8
 """Share of distinct values among a label's occurrences above which it says nothing."""
 NOISY_AFTER = 8
 WEIGHTS = {"labels": 0.35, "text": 0.15, "time": 0.2, "topology": 0.2, "shared": 0.1}
-
-FLAP_WINDOW_S = 30 * 60.0
-FLAP_TRANSITIONS = 4
-CALM_TRANSITIONS = 1
-"""Hysteresis: what has flapped is calm again at no more than this many transitions in the window."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,11 +134,3 @@ def _reason(alert: Alert, other: Alert, parts: Mapping[str, float]) -> str:
         reasons.append(f"they share {', '.join(sorted(alert.shared & other.shared))}")
     reasons.append(f"{abs(alert.at - other.at):.0f} s apart")
     return f"With {other.id}: {', '.join(reasons)}."
-
-
-def is_flapping(transitions: Sequence[float], now: float, *, was_flapping: bool = False) -> bool:
-    """Whether an alert flaps: at least 4 changes of state (times in seconds) in 30 min; calm again at no more
-    than 1.
-    """
-    recent = sum(now - FLAP_WINDOW_S < each <= now for each in transitions)
-    return recent > CALM_TRANSITIONS if was_flapping else recent >= FLAP_TRANSITIONS

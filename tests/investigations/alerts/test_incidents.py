@@ -49,6 +49,18 @@ def test_what_begins_much_later_or_elsewhere_is_another_incident(
     assert Incident.objects.count() == 3
 
 
+def test_much_alike_alerts_of_two_services_that_begin_together_are_one_incident_and_it_says_why(
+    prometheus: AlertSource, posted: Tell, reading: Make
+) -> None:
+    shared = {"cluster": "eu-1", "team": "shop", "severity": "critical"}
+    alike = [reading("ErrorRate", service=name, **shared) for name in ("checkout", "fraud")]
+    posted(prometheus, alike, minute=1)
+    (incident,) = Incident.objects.all()
+    assert incident.episodes.count() == 2
+    assert "With ErrorRate: " in sentences(incident)[1]
+    assert "0 s apart" in sentences(incident)[1]
+
+
 def test_an_alert_of_no_service_is_an_incident_by_itself(
     prometheus: AlertSource, posted: Tell, reading: Make
 ) -> None:

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from investigations.alerts import lifecycle
 from investigations.alerts.lifecycle import (
     FLAP_WINDOW,
-    FLAPPING_FROM,
     STALE_ENDS_AFTER,
     Condition,
     Said,
@@ -23,6 +22,7 @@ from investigations.alerts.lifecycle import (
     begin,
     weigh,
 )
+from investigations.analysis.flapping import CALM_TRANSITIONS, FLAP_TRANSITIONS
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
@@ -212,10 +212,10 @@ def test_flapping_is_what_the_turns_in_the_window_say(story: list[tuple[timedelt
         recent = sum(
             turn.at > max(at, step.condition.turns[-1].at) - FLAP_WINDOW for turn in step.condition.turns
         )
-        if recent >= FLAPPING_FROM:
+        if recent >= FLAP_TRANSITIONS:
             assert step.condition.state == "flapping"
         if step.condition.state == "flapping":
-            assert recent > lifecycle.SETTLED_AT
+            assert recent > CALM_TRANSITIONS
 
 
 @given(moments)

@@ -1,4 +1,4 @@
-from investigations.analysis.grouping import Alert, Grouper, is_flapping
+from investigations.analysis.grouping import Alert, Grouper
 
 HOPS = {frozenset(["web", "orders"]): 1}
 
@@ -43,11 +43,3 @@ def test_labels_that_always_differ_weigh_nothing():
     groups.add(alert("A", 100, pod="x1"))
     joined = groups.add(alert("B", 101, pod="x2"))
     assert joined.parts["labels"] == 1
-
-
-def test_an_alert_flaps_at_four_changes_in_half_an_hour_and_stops_later():
-    changes = [0, 300, 600, 900]
-    assert is_flapping(changes, 1000)
-    assert not is_flapping(changes[:3], 1000)
-    assert is_flapping(changes, 2200, was_flapping=True)
-    assert not is_flapping(changes, 2800, was_flapping=True)
