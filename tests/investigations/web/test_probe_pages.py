@@ -15,6 +15,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from investigations.accounts.actors import Actor
+from investigations.catalog import services as catalog
 from investigations.catalog.models import Instance, SourceFile
 from investigations.lib.ids import show
 from investigations.probes import services
@@ -362,8 +363,9 @@ class TestForm:
         assert (probe.kind, probe.state) == (kind, ProbeState.ACTIVE)
 
     def test_is_offered_where_one_asks_who_writes_an_attribute(
-        self, browse: Browse, responder: Actor, address: str
+        self, browse: Browse, responder: Actor, address: str, instance: Instance
     ) -> None:
+        catalog.instance_gone(instance.id, instance.connection)  # type: ignore[arg-type]  # what is stored is asked
         where, _, query = address.partition("probes/place/?")
         service = query.partition("&")[0]
         client = browse(responder)
