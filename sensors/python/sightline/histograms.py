@@ -9,6 +9,8 @@ SCALE: Final = 3
 """Bucket ``i`` holds (2^(i/8), 2^((i+1)/8)]: a percentile read from it is right within 9 %."""
 _BUCKETS: Final = 2**SCALE
 _log2 = math.log2
+_ceil = math.ceil
+_isfinite = math.isfinite
 
 
 class Histogram:
@@ -34,7 +36,7 @@ class Histogram:
                 value = float(value)
             except OverflowError:
                 value = math.inf
-        if value - value != 0.0:  # one that is neither infinite nor NaN, without a call
+        if not _isfinite(value):
             self.unusable += 1
             return
         self.count += 1
@@ -47,7 +49,7 @@ class Histogram:
             self.zero += 1
             return
         buckets = self.positive if value > 0.0 else self.negative
-        index = -int(_log2(value if value > 0.0 else -value) * _BUCKETS // -1.0) - 1
+        index = _ceil(_log2(value if value > 0.0 else -value) * _BUCKETS) - 1
         try:
             buckets[index] += 1
         except KeyError:

@@ -21,7 +21,7 @@ from sightline.limits import Rate
 from sightline.locator import Found
 from sightline.readers import LEAF_IDS
 
-BOOKED_EVERY: Final = 16
+BOOKED_EVERY: Final = 32
 """One call in so many is timed and booked for all of them."""
 UNCAPTURED_EVERY: Final = 64
 UNCAPTURED_NS: Final = 2500
