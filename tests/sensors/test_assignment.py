@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from sightline import testing, writers
+from sightline import testing, wire, writers
 from sightline.locator import modules
 from tests.observed import writing
 
@@ -40,6 +40,7 @@ def few_modules(monkeypatch: pytest.MonkeyPatch) -> None:
 def watch(gateway: testing.Gateway) -> Callable[..., str]:
     def place(attribute: str = "Order.high_value", **asked: Any) -> str:
         asked.setdefault("rate", 1e6)
+        asked.setdefault("limits", wire.Limits(deadline_ms=10_000))
         probe = gateway.place("assignment", attribute=f"{HERE}:{attribute}", **asked)
         assert gateway.status(probe).state == "armed", gateway.status(probe)
         return probe

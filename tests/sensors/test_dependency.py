@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from sightline import testing
+from sightline import testing, wire
 from sightline.kinds.dependency import masked, readable
 from tests.observed import asking
 
@@ -75,6 +75,7 @@ def gateway() -> Iterator[testing.Gateway]:
 def watch(gateway: testing.Gateway) -> Callable[..., str]:
     def place(*libraries: str, **asked: Any) -> str:
         asked.setdefault("rate", 1e6)
+        asked.setdefault("limits", wire.Limits(deadline_ms=10_000))
         probe = gateway.place("dependency", options={"libraries": list(libraries)}, **asked)
         assert gateway.status(probe).state == "armed", gateway.status(probe)
         return probe

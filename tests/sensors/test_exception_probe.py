@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from sightline import testing
+from sightline import testing, wire
 from tests.observed import failing
 
 HERE = "tests.observed.failing"
@@ -28,6 +28,7 @@ def gateway() -> Iterator[testing.Gateway]:
 def watch(gateway: testing.Gateway) -> Any:
     def place(function: str, **asked: Any) -> str:
         asked.setdefault("rate", 1e6)
+        asked.setdefault("limits", wire.Limits(deadline_ms=10_000))
         probe = gateway.place("exception", function=f"{HERE}:{function}", **asked)
         assert gateway.status(probe).state == "armed", gateway.status(probe)
         return probe

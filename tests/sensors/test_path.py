@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sightline import testing
+from sightline import testing, wire
 from tests.observed import roads
 
 HERE = "tests.observed.roads"
@@ -25,6 +25,7 @@ def gateway() -> Iterator[testing.Gateway]:
 def follow(gateway: testing.Gateway) -> Any:
     def place(function: str, **asked: Any) -> str:
         asked.setdefault("rate", 1e6)
+        asked.setdefault("limits", wire.Limits(deadline_ms=10_000))
         probe = gateway.place("path", function=f"{HERE}:{function}", **asked)
         assert gateway.status(probe).state == "armed", gateway.status(probe)
         return probe
@@ -162,8 +163,6 @@ class TestHowMuch:
         assert gateway.status(probe).slug == "hit_limit"
 
     def test_values_stop_when_their_time_is_up(self, gateway, follow):
-        from sightline import wire
-
         probe = follow("book", limits=wire.Limits(deadline_ms=0.0))
         roads.book({"amount": 5, "tested": False, "items": [1]}, 10)
         (capture,) = gateway.captures(probe)

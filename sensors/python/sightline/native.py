@@ -38,5 +38,4 @@ sleep: Callable[[float], None] = original("time", "sleep")
 monotonic = time.monotonic
 monotonic_ns = time.monotonic_ns
 time_ns = time.time_ns
-perf_counter_ns = time.perf_counter_ns
 thread_time_ns = time.thread_time_ns

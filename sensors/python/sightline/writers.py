@@ -12,6 +12,7 @@ import sys
 import sysconfig
 import weakref
 from collections.abc import Callable, Iterable, Iterator
+from importlib.machinery import ModuleSpec
 from types import CodeType, FunctionType, ModuleType
 from typing import Any, Final, NamedTuple
 
@@ -157,7 +158,7 @@ def find(target: Target, original: Original) -> Writers:
 
 def could_write(module: ModuleType, attribute: str) -> bool:
     """Whether the text of a module has what a writer needs; True where there is no text to look at."""
-    data = _text_of(module)
+    data = text_of(module)
     if data is None:
         return True
     return (
@@ -351,7 +352,17 @@ def _functions_of(cls: type) -> Iterator[FunctionType]:
             )
 
 
-def _text_of(module: ModuleType) -> bytes | None:
+def whole_modules() -> dict[str, ModuleType]:
+    """Modules whose bodies have run to their end, by name."""
+    found = {}
+    for module in modules():
+        spec = foreign.field(heap.namespace(module), "__spec__")
+        if type(spec) is ModuleSpec and not getattr(spec, "_initializing", False):
+            found[spec.name] = module
+    return found
+
+
+def text_of(module: ModuleType) -> bytes | None:
     """The module's compiled file, whose names can be looked for, or else its source; None without either."""
     path = file_of(module)
     if not path:

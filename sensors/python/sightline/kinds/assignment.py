@@ -10,7 +10,7 @@ import sys
 import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import FrameType, ModuleType
+from types import FrameType
 from typing import Any, Final, NamedTuple
 
 from sightline import exceptions, foreign, native, snapshots, wire, writers, writes
@@ -21,7 +21,7 @@ from sightline.kinds.base import Kind, named
 from sightline.kinds.gates import Gate
 from sightline.kinds.kept import keep_value
 from sightline.kinds.snapshot import write_watches
-from sightline.locator import Found, Locator, modules
+from sightline.locator import Found, Locator
 from sightline.readers import LEAF_IDS
 from sightline.writes import Point
 
@@ -111,7 +111,7 @@ class Assignment(Kind):
         asked = self.probe.location.attribute
         if not asked:
             raise LocationError("location_incomplete", "Name an attribute as `module:Class.attribute`.")
-        self.seen_modules = {name for name, _ in _whole_modules()}
+        self.seen_modules = set(writers.whole_modules())
         self.target = writers.target_of(asked)
         engine = self.hits.room.engine
         found = writers.find(self.target, engine.original if engine is not None else lambda code: code)
@@ -153,10 +153,11 @@ class Assignment(Kind):
         """Whether modules were imported that may write, or the class was replaced: look again."""
         if self.target is None or self.target.replaced():
             return self.target is not None
-        new = [(name, module) for name, module in _whole_modules() if name not in self.seen_modules]
-        self.seen_modules.update(name for name, _ in new)
+        now = writers.whole_modules()
+        new = [module for name, module in now.items() if name not in self.seen_modules]
+        self.seen_modules.update(now)
         attribute = self.target.attribute
-        return any(writers.could_write(module, attribute) for _, module in new)
+        return any(writers.could_write(module, attribute) for module in new)
 
     # in the application's thread
 
@@ -357,14 +358,3 @@ def _is_within(frame: FrameType, outer: int) -> bool:
 
 def _once(spots: list[Spot]) -> list[Spot]:
     return [*{spot.code.co_qualname: spot for spot in spots}.values()]
-
-
-def _whole_modules() -> list[tuple[str, ModuleType]]:
-    """Modules whose bodies have run to their end, by name."""
-    found = []
-    for module in modules():
-        spec = foreign.field(vars(ModuleType)["__dict__"].__get__(module), "__spec__")
-        name = getattr(spec, "name", None)
-        if type(name) is str and not getattr(spec, "_initializing", False):
-            found.append((name, module))
-    return found

@@ -12,12 +12,12 @@ import sys
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import FrameType
+from types import FrameType, ModuleType
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from sightline import exceptions, foreign, heap, linetables, native, snapshots, wire, writes
+from sightline import exceptions, foreign, heap, linetables, native, snapshots, wire, writers, writes
 from sightline.engines.base import Names, Spot, Watching
 from sightline.histograms import Histogram
 from sightline.hits import Listener, ProbeHits
@@ -88,6 +88,7 @@ class Dependency(Kind):
         self.begun: dict[int, float] = {}
         self.statements: dict[int, Statement] = {}
         self.loaded: frozenset[str] = frozenset()
+        self.seen_modules: set[str] = set()
         self.calls = self.errors = 0
         self._own: dict[str, bool] = {}
 
@@ -104,7 +105,15 @@ class Dependency(Kind):
         return {"calls": self.calls, "errors": self.errors, "duration": self.duration.plain("ms")}
 
     def outdated(self) -> bool:
-        return libraries.loaded() != self.loaded
+        """Whether another of the libraries is loaded now, or more code that may call sqlite3."""
+        if libraries.loaded() != self.loaded:
+            return True
+        if SQLITE not in self.chosen or SQLITE not in self.loaded:
+            return False
+        now = writers.whole_modules()
+        new = [module for name, module in now.items() if name not in self.seen_modules]
+        self.seen_modules.update(now)
+        return any(_may_execute(module) for module in new)
 
     # where
 
@@ -134,9 +143,10 @@ class Dependency(Kind):
     def _callers_of_sqlite(self) -> list[tuple[Spot, tuple[CallPoint, ...]]]:
         """Code that calls execute and its like, the service's own first."""
         engine = self.hits.room.engine
+        self.seen_modules = set(writers.whole_modules())
         found: dict[int, tuple[Spot, tuple[CallPoint, ...]]] = {}
         for module in sorted(modules(), key=lambda module: not is_own(file_of(module))):
-            if len(found) >= MOST_CALLERS or module.__name__.partition(".")[0] == __name__.partition(".")[0]:
+            if len(found) >= MOST_CALLERS or not _may_execute(module):
                 continue
             codes = heap.Codes()
             for function in heap.shown(module):
@@ -377,6 +387,16 @@ class Dependency(Kind):
 
 _NO_NAMES: Final = compile("", "<none>", "exec")
 """Code without names: expressions look at whatever calls the library, and its globals."""
+
+
+def _may_execute(module: ModuleType) -> bool:
+    """Whether the text of a module has a call of execute in it; true where there is no text to look at. Not ours."""
+    name = foreign.plain_str(heap.namespace(module).get("__name__", ""))
+    text = writers.text_of(module)
+    return name.partition(".")[0] != _OURS and (text is None or b"execute" in text)
+
+
+_OURS: Final = __name__.partition(".")[0]
 
 
 def _reference(owner: Any) -> weakref.ref[Any] | None:

@@ -37,7 +37,7 @@ _GENERATOR: Final = 0x20 | 0x200  # inspect.CO_GENERATOR, CO_ASYNC_GENERATOR
 
 _getframe = sys._getframe
 _monotonic = native.monotonic
-_perf_counter_ns = native.perf_counter_ns
+_thread_time_ns = native.thread_time_ns
 
 
 Decided = tuple[int, Decision, list[Any] | None, bool | None]
@@ -87,6 +87,7 @@ class Path(Kind):
         self.seen = self.sampled = 0
         for follower in self.followers:
             follower.calls.clear()
+            follower.listen(on=False)
 
     def locate(self, locator: Locator) -> Found:
         return locator.locate_function(self.probe.location)
@@ -125,7 +126,10 @@ class Path(Kind):
         found = set(cuts)
         cut = outcome if how == "cut" else ""
         if how == "returned":
-            ended["value"], more = snapshots.write_value(outcome, redactor, limits=self.probe.limits)
+            name = call.frames.frames[0][0].co_name  # what `get_password` returns is a password
+            ended["value"], more = snapshots.write_value(
+                outcome, redactor, name=name, path="@return", limits=self.probe.limits
+            )
             found.update(more)
         elif how == "raised":
             ended["exception"], more = exceptions.write_exception(outcome, redactor)
@@ -265,11 +269,11 @@ class Follower:
         if times > MOST_OF_A_LINE or call.left_ns <= 0:
             call.decided += [(at, decision, None, None) for decision in here]
             return
-        began = _perf_counter_ns()
+        began = _thread_time_ns()
         names = self.names(frame)
         for decision in here:
             call.decided.append((at, decision, self.look(decision, names), _truth(decision, names)))
-        spent = _perf_counter_ns() - began
+        spent = _thread_time_ns() - began
         call.left_ns -= spent
         call.cost += spent
         self.kind.hits.book(spent)
