@@ -11,6 +11,8 @@ from django.urls import path
 from investigations.accounts.actors import Actor
 from investigations.accounts.permissions import visible_environments
 from investigations.alerts import selectors as alerts
+from investigations.catalog import selectors as catalog
+from investigations.catalog.models import Service
 from investigations.lib.ids import show
 from investigations.live import topics
 from investigations.probes import selectors as probes
@@ -219,14 +221,20 @@ class FleetConsumer(LiveConsumer):
     """Figures of the fleet in place; the order of its rows does not change."""
 
     def open(self, by: Actor) -> Sequence[str]:
+        only = self._only(by)
+        if only is not None:
+            return [topics.environment_topic(only.environment_id)]
         return [topics.environment_topic(environment.id) for environment in visible_environments(by)]
 
     def paint(self, by: Actor, changed: set[str], whole: bool) -> list[str]:
-        context = figures(by)
-        return [
-            out_of_band(render_to_string("fleet/totals.html", context)),
-            out_of_band(render_to_string("fleet/instances.html", context)),
-        ]
+        context = figures(by, self._only(by))
+        painted = [render_to_string(f"fleet/{part}.html", context) for part in ("totals", "instances")]
+        return [frame for frame in map(self.unsent, painted) if frame]
+
+    def _only(self, by: Actor) -> Service | None:
+        """The one service that the page is about, if it is not about all of them."""
+        reference = self.scope["url_route"]["kwargs"].get("service_id")
+        return catalog.service_by_ref(by, reference) if reference else None
 
 
 urlpatterns = [
@@ -234,4 +242,5 @@ urlpatterns = [
     path("live/probes/<str:probe_id>/", ProbeConsumer.as_asgi()),
     path("live/inbox/", InboxConsumer.as_asgi()),
     path("live/fleet/", FleetConsumer.as_asgi()),
+    path("live/fleet/<str:service_id>/", FleetConsumer.as_asgi()),
 ]

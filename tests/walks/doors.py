@@ -28,8 +28,8 @@ PAGES = {
     "incident_take": "responder", "incident_resolve": "responder", "incident_close": "responder",
     "incident_reopen": "responder", "session_open_on_alert": "responder", "session_open_on_incident": "responder",
     "session_close": "responder", "session_reopen": "responder", "probe_place": "responder",
-    "capture_silent": "responder", "probe_remove": "responder", "probe_restore": "responder", "fleet_disarm": "responder",
-    "fleet_restore": "responder",
+    "capture_silent": "responder", "probe_remove": "responder", "probe_restore": "responder",
+    "fleet_disarm": "responder", "fleet_restore": "responder",
     "source_check": "admin", "source_remove": "admin", "source_webhook": "admin", "source_replay": "admin",
     "token_revoke": "admin", "redaction": SIGNED_IN, "redaction_remove": "admin",
 }  # fmt: skip
@@ -118,6 +118,7 @@ SOCKETS = {
     "live/probes/<str:probe_id>/": "viewer",
     "live/inbox/": SIGNED_IN,
     "live/fleet/": SIGNED_IN,
+    "live/fleet/<str:service_id>/": "viewer",
 }
 
 

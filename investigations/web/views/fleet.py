@@ -49,7 +49,8 @@ def service(request: HttpRequest, service_id: str) -> HttpResponse:
 
 
 def _context(request: HttpRequest, only: Service | None = None) -> dict[str, Any]:
-    return figures(actor(request), only, request.GET.get("instance", ""))
+    socket = f"/live/fleet/{show('svc', only.id)}/" if only else "/live/fleet/"
+    return figures(actor(request), only, request.GET.get("instance", "")) | {"socket": socket}
 
 
 def figures(by: Actor, only: Service | None = None, chosen: str = "") -> dict[str, Any]:

@@ -17,6 +17,8 @@ from django.contrib.auth.models import AnonymousUser
 
 from investigations.accounts.actors import Actor
 from investigations.accounts.models import Environment
+from investigations.catalog import services as catalog
+from investigations.catalog.models import Service
 from investigations.evidence import services as evidence
 from investigations.lib.ids import show
 from investigations.probes import services as probes
@@ -231,6 +233,16 @@ async def test_the_fleet_is_painted_whole_on_a_resume(
     async with opened(path, viewer.user) as page:
         await page.resume()
         assert "hx-swap-oob" in await page.frame(part)
+
+
+async def test_the_page_of_one_service_stays_its_own(
+    viewer: Actor, service: Service, instance: object, environment: Environment
+) -> None:
+    await database_sync_to_async(catalog.ensure_service)(environment=environment, name="pricing-service")
+    async with opened(f"live/fleet/{show('svc', service.id)}/", viewer.user) as page:
+        await page.resume()
+        painted = await page.frame(service.name)
+    assert "pricing-service" not in painted
 
 
 class TestProbePage:
