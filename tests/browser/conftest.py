@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
+from investigations.accounts import redaction
 from investigations.accounts.actors import Actor
 from investigations.alerts import services as alerts
 from investigations.alerts.backends.base import Reading
+from investigations.catalog.models import FunctionMinute, Instance
 from investigations.evidence import services as evidence
 from investigations.lib.ids import show
 from investigations.probes.models import Capture, Probe
@@ -107,6 +110,7 @@ def dashboard(
     admin: Actor,
     session: InvestigationSession,
     probe: Probe,
+    instance: Instance,
     make_capture: Callable[..., Capture],
 ) -> Dashboard:
     """A firing alert, a session with two captures, a hypothesis and evidence, served by a real Daphne."""
@@ -119,6 +123,8 @@ def dashboard(
     first, second = make_capture(probe), make_capture(probe)
     claim = evidence.propose_hypothesis(by=admin, session=session, statement="high_value is a str")
     item = evidence.record_evidence(by=admin, session=session, title="A str", of=show("cap", first.id))
+    redaction.add_redaction_rule(by=admin, environment=session.environment, kind="name", pattern="acme_*")
+    record_calls(instance)
     assert admin.user is not None
     where = f"service={show('svc', probe.service_id)}&function=trades.models:TradeRequest.check"
     home, here = f"http://127.0.0.1:{gateway.port}", f"/sessions/{show('ses', session.id)}/"
@@ -131,7 +137,37 @@ def dashboard(
         "new hypothesis": f"{here}hypotheses/new/", "record": f"{here}evidence/record/?of={one}",
         "place": f"{here}probes/place/?{where}",
         "probe": f"/probes/{show('prb', probe.id)}/", "fleet": "/fleet/", "sources": "/settings/sources/",
-        "tokens": "/settings/tokens/", "audit": "/audit/",
+        "tokens": "/settings/tokens/", "redaction": "/settings/redaction/", "audit": "/audit/",
+        "service": f"/fleet/{show('svc', probe.service_id)}/",
+        "service source": f"/fleet/{show('svc', probe.service_id)}/source/?path=trades/models.py&line=3",
     }  # fmt: skip
     places = {name: home + path for name, path in paths.items()}
     return Dashboard(gateway, admin.user, places, lambda: make_capture(probe))
+
+
+def record_calls(instance: Instance) -> None:
+    """An hour of a function record: `check` calls `price`, and sometimes fails."""
+    duration = {
+        "count": 9,
+        "sum": 90.0,
+        "min": 9.0,
+        "max": 11.0,
+        "scale": 3,
+        "positive": {"26": 9},
+        "unit": "ms",
+    }
+    facts = {"file": "trades/models.py", "line": 3, "duration": duration, "exceptions": {}, "errors": 0}
+    check = facts | {
+        "calls": 9,
+        "estimated": 90.0,
+        "callers": {"": 9},
+        "errors": 2,
+        "exceptions": {"KeyError": 2},
+    }
+    price = facts | {"calls": 9, "estimated": 9.0, "callers": {"trades.models:TradeRequest.check": 9}}
+    for minutes in range(60):
+        FunctionMinute.objects.create(
+            environment=instance.environment, service=instance.service, instance=instance,
+            minute=timezone.now().replace(second=0, microsecond=0) - timedelta(minutes=minutes),
+            functions={"trades.models:TradeRequest.check": check, "trades.models:price": price},
+        )  # fmt: skip

@@ -9,7 +9,7 @@ from tests.browser.dashboard import Dashboard
 
 PLACES = ["inbox", "sessions", "session", "report", "assignments", "capture", "compare", "evidence", "hypothesis",
           "new session", "new hypothesis", "record", "place", "probe", "fleet", "sources", "tokens",
-          "audit"]  # fmt: skip
+          "audit", "redaction", "service", "service source"]  # fmt: skip
 
 
 @pytest.mark.parametrize("place", PLACES)

@@ -57,7 +57,7 @@ class FileSink(Pump):
         if self._stopping or time.monotonic() >= self._next_functions:
             self._next_functions = time.monotonic() + FUNCTIONS_EVERY_S
             told = self._host.take_functions()
-            self._append("functions", [told] if told is not None else [])
+            self._append("functions", [told] if told is not None and told.functions else [])
 
     def _append(self, kind: str, things: Sequence[msgspec.Struct]) -> None:
         """Write lines, or count why they were lost: a full disk is no matter of the application's."""

@@ -77,10 +77,10 @@ class FunctionRecord:
             self._let_go()
 
     def take(self) -> wire.Functions | None:
-        """What was recorded since last asked; None when nothing was."""
+        """What was recorded since last asked, which may be nothing: silence is told too. None where nothing is watched."""
         began, self._taken_at = self._taken_at, native.time_ns()
         told = [counts for each in list(self._functions.values()) if (counts := each.take()) is not None]
-        return wire.Functions(began, self._taken_at, told) if told else None
+        return wire.Functions(began, self._taken_at, told) if self._functions else None
 
     def sentence(self) -> str:
         """What is recorded, for the doctor."""

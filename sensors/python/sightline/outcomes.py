@@ -78,8 +78,8 @@ class Outcomes:
     def _fire(self, end: _End) -> Fire:
         def tell(told: Any, frame: FrameType) -> bool:
             execution, reason = end.read(told, frame)
-            trace = context.ended(execution) if reason else None
-            if trace is not None:
+            trace = context.ended(execution) if execution else None
+            if reason and trace is not None:
                 self._outbox().offer((self, execution, trace, reason, native.time_ns()))
             return False
 
