@@ -63,31 +63,40 @@ def lines_svg(
     first, span = (x[0], (x[-1] - x[0]) or 1.0) if x else (0.0, 1.0)
     known = [value for line in lines for value in line["values"] if value is not None]
     low, high = min([0.0, *known]), max(known, default=1.0) or 1.0
-    parts = [_axis(low, high), *_ticks(ticks)]
+    shares = [(at - first) / span for at in x]
+    unknown = [all(line["values"][index] is None for line in lines) for index in range(len(x))]
+    parts = [*_gaps(shares, unknown), _axis(low, high), *_ticks(ticks)]
     for place, line in enumerate(lines):
         tone = TONES.get(line.get("tone", "ink"), INK)
-        points = [((at - first) / span, value) for at, value in zip(x, line["values"], strict=True)]
-        path = _path(points, low, high)
+        path = _path(zip(shares, line["values"], strict=True), low, high)
         dash = ' stroke-dasharray="5 3"' if line.get("dash") else ""
         parts.append(
             f'<path d="{path}" fill="none" stroke="{tone}" stroke-width="1.5" stroke-linejoin="round"{dash}/>'
         )
-        parts.append(_text(WIDTH - 16 - 96 * (len(lines) - 1 - place), 22, line["label"], tone, "end"))
+        right = WIDTH - 16 - 112 * (len(lines) - 1 - place)
+        parts.append(_text(right - 64, 22, line["label"], tone, "start"))
+        parts.append(f'<path d="M{right - 96} 18h24" fill="none" stroke="{tone}" stroke-width="1.5"{dash}/>')
     return _drawing(name, title, parts)
 
 
 def bars_svg(
-    name: str, title: str, bars: Sequence[tuple[float, float]], ticks: Sequence[tuple[float, str]]
+    name: str, title: str, bars: Sequence[tuple[float, float] | None], ticks: Sequence[tuple[float, str]]
 ) -> HttpResponse:
-    """Bars of equal width side by side: each (upwards, downwards), the second in the tone of failing."""
-    most = max([up for up, _ in bars] + [down for _, down in bars], default=1) or 1
-    below = any(down for _, down in bars)
+    """Bars of equal width side by side: each (upwards, downwards in the tone of failing), None where nobody looked."""
+    known = [bar for bar in bars if bar is not None]
+    most = max([up for up, _ in known] + [down for _, down in known], default=1) or 1
+    below = any(down for _, down in known)
     room = (HEIGHT - TOP - FOOT) / (2 if below else 1)
     base, width = TOP + room, (WIDTH - LEFT - 16) / max(1, len(bars))
     parts = [_axis(0, most, base), *_ticks(ticks)]
     up_tone = TONES["pass"] if below else INK
-    for index, (up, down) in enumerate(bars):
-        x, tall, deep = LEFT + index * width, room * up / most, room * down / most
+    for index, bar in enumerate(bars):
+        x = LEFT + index * width
+        if bar is None:
+            parts.append(_hatch(x, width))
+            continue
+        up, down = bar
+        tall, deep = room * up / most, room * down / most
         if up:
             parts.append(_rect(x, base - tall, width, tall, up_tone))
         if down:
@@ -118,7 +127,24 @@ def _axis(low: float, high: float, base: float = HEIGHT - FOOT) -> str:
 
 def _ticks(ticks: Sequence[tuple[float, str]]) -> list[str]:
     width = WIDTH - LEFT - 16
-    return [_text(LEFT + share * width, HEIGHT - 14, words, QUIET, "middle") for share, words in ticks]
+    anchors = {0.0: "start", 1.0: "end"}
+    return [
+        _text(LEFT + share * width, HEIGHT - 14, words, QUIET, anchors.get(share, "middle"))
+        for share, words in ticks
+    ]
+
+
+def _gaps(shares: Sequence[float], unknown: Sequence[bool]) -> list[str]:
+    """Stretches in which no line has a value, hatched from the last known value to the next."""
+    width = WIDTH - LEFT - 16
+    steps = zip(shares, shares[1:], unknown, unknown[1:], strict=False)
+    return [_hatch(LEFT + a * width, (b - a) * width) for a, b, left, right in steps if left or right]
+
+
+def _hatch(x: float, width: float) -> str:
+    return (
+        f'<rect x="{x:.2f}" y="{TOP}" width="{width:.2f}" height="{HEIGHT - TOP - FOOT}" fill="url(#gap)"/>'
+    )
 
 
 def _rect(x: float, y: float, width: float, height: float, tone: str) -> str:
@@ -136,7 +162,8 @@ def _drawing(name: str, title: str, parts: Iterable[str]) -> HttpResponse:
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" '
         f'font-family="system-ui, sans-serif" font-size="12"><title>{escape(title)}</title>'
-        f'<rect width="100%" height="100%" fill="#fff"/>'
+        f'<defs><pattern id="gap" width="5" height="5" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
+        f'<path d="M0 0V5" stroke="{LINE}"/></pattern></defs><rect width="100%" height="100%" fill="#fff"/>'
     )
     body = _text(LEFT, 22, title, INK, "start") + "".join(parts)
     return _file(f"{head}{body}</svg>\n", f"{name}.svg", "image/svg+xml; charset=utf-8")

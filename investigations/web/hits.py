@@ -54,6 +54,9 @@ def file(
             for bucket in found.buckets
         ]
         return downloads.as_csv(name, COLUMNS, rows)
-    bars = [(bucket.passed + bucket.unknown, bucket.failed) for bucket in found.buckets]
+    bars = [
+        (bucket.passed + bucket.unknown, bucket.failed) if bucket.watched else None
+        for bucket in found.buckets
+    ]
     ticks = [(0.0, f"{found.start:%H:%M:%S} UTC"), (1.0, f"{found.end:%H:%M:%S} UTC")]
     return downloads.bars_svg(name, f"SES-{session.number}: captures, failing downwards", bars, ticks)
