@@ -77,7 +77,7 @@ class FunctionRecord:
             self._let_go()
 
     def take(self) -> wire.Functions | None:
-        """What was recorded since last asked, which may be nothing: silence is told too. None where nothing is watched."""
+        """What was recorded since last asked, perhaps nothing: silence is told too. None where nothing is watched."""
         began, self._taken_at = self._taken_at, native.time_ns()
         told = [counts for each in list(self._functions.values()) if (counts := each.take()) is not None]
         return wire.Functions(began, self._taken_at, told) if self._functions else None
