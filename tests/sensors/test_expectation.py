@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -20,6 +20,13 @@ def place(gateway: testing.Gateway, value: str, **asked: Any) -> str:
     probe = gateway.place("expectation", file="observed/worker.py", line=line, value=value, **asked)
     assert gateway.status(probe).state == "armed", gateway.status(probe)
     return probe
+
+
+@pytest.fixture
+def gateway() -> Iterator[testing.Gateway]:
+    """With a budget that the first snapshots of a test's own deep stack do not use up on a busy machine."""
+    with testing.gateway(budget=1.0) as made:
+        yield made
 
 
 @pytest.fixture
