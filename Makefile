@@ -14,7 +14,7 @@ PORT ?= 8800
 # Where the load of the parallel tests is spread; the sensor's suites follow one another.
 WORKERS ?= auto
 
-.PHONY: help demo up test test-dashboard test-sensor check format walk browser bench bench-analysis explore lock docs \
+.PHONY: help demo up test test-dashboard test-sensor check format walk browser bench bench-analysis explore fuzz lock docs \
 	install install-demo install-sensor python clean clean-data
 
 help: ## this list
@@ -65,6 +65,9 @@ bench-analysis: install ## the analysis against published tables
 
 explore: install install-sensor ## arms probes on a whole third-party library and runs that library's own tests
 	@$(BIN)/python -m bench.explore
+
+fuzz: install ## bytes that nobody meant at every door of the sensor and the gateway's decoder, a minute for each
+	@$(BIN)/python -W ignore::SyntaxWarning tests/sensors/fuzzing.py 60
 
 ## ── Keep it ─────────────────────────────────────────────────────────────────────────────────────────────────────
 install: python ## the environment for checks and tests (.venv), from the lock

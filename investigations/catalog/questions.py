@@ -91,7 +91,7 @@ async def ask_instance(
 def _decoded(body: bytes) -> wire.AnswerBody:
     try:
         return wire.answer_body.decode(body)
-    except (msgspec.MsgspecError, RecursionError):
+    except wire.MALFORMED:
         raise Unavailable(
             "answer_malformed",
             "The sensor's answer cannot be read.",

@@ -96,7 +96,7 @@ class Greeting:
 def _decoded(frame: bytes, wanted: type[Message]) -> Message:
     try:
         message = wire.from_sensor.decode(frame)
-    except (msgspec.MsgspecError, RecursionError) as problem:
+    except wire.MALFORMED as problem:
         raise refusals.malformed(f"That is no message: {problem}") from None
     if not isinstance(message, wanted):
         raise refusals.out_of_order(str(message.__struct_config__.tag))

@@ -186,7 +186,7 @@ class SensorConsumer(AsyncWebsocketConsumer):
     async def _message(self, admitted: Admitted, frame: bytes) -> None:
         try:
             message = wire.from_sensor.decode(frame)
-        except (msgspec.MsgspecError, RecursionError) as problem:
+        except wire.MALFORMED as problem:
             raise refusals.malformed(f"That is no message: {problem}") from None
         match message:
             case wire.Captures():

@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 from typing import NamedTuple, TypeVar
 from uuid import UUID
 
-import msgspec
 from django.db import IntegrityError, OperationalError, connection, transaction
 from django.db.models import F
 from django.utils import timezone
@@ -104,7 +103,7 @@ def _readable(batches: Sequence[Batch], refused: list[list[wire.Refused]]) -> It
 def _decode(body: bytes) -> wire.Capture | None:
     try:
         return wire.capture_body.decode(body)
-    except (msgspec.MsgspecError, RecursionError):
+    except wire.MALFORMED:
         return None
 
 

@@ -165,7 +165,7 @@ class Protocol:
             return []
         try:
             message = wire.from_gateway.decode(frame)
-        except (msgspec.MsgspecError, RecursionError) as problem:
+        except wire.MALFORMED as problem:
             raise self._broken(
                 "malformed", f"The gateway sent a frame that is no message: {problem}"
             ) from None
@@ -241,7 +241,7 @@ class Protocol:
             return []
         try:
             return [ProbesDesired(part.revision, wire.probe_list.decode(body))]
-        except (msgspec.MsgspecError, RecursionError) as problem:
+        except wire.MALFORMED as problem:
             raise self._broken("malformed", f"A probe set cannot be read: {problem}") from None
 
     def _terms(self, terms: wire.Terms) -> list[Event]:
@@ -254,7 +254,7 @@ class Protocol:
         self._terms_revision = terms.revision
         try:
             return [TermsChanged(wire.redaction_rules.decode(terms.body))]
-        except (msgspec.MsgspecError, RecursionError) as problem:
+        except wire.MALFORMED as problem:
             raise self._broken("malformed", f"New terms cannot be read: {problem}") from None
 
     # Wishes

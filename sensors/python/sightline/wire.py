@@ -553,6 +553,9 @@ def encode(message: Struct) -> bytes:
 
 
 _encoder = msgspec.msgpack.Encoder()
+MALFORMED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What a decoder raises on bytes that are no message: text that is not UTF-8 has an error of its own."""
+
 from_sensor: msgspec.msgpack.Decoder[FromSensor] = msgspec.msgpack.Decoder(FromSensor)
 from_gateway: msgspec.msgpack.Decoder[FromGateway] = msgspec.msgpack.Decoder(FromGateway)
 capture_body: msgspec.msgpack.Decoder[Capture] = msgspec.msgpack.Decoder(Capture)

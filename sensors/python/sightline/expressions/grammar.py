@@ -392,7 +392,7 @@ class _Checker:
 
     def name(self, kind: str, rest: list[Any], depth: int) -> list[Any]:
         self.arity(kind, rest, 1, 1)
-        if rest[0] not in SPECIAL_NAMES:
+        if type(rest[0]) is not str or rest[0] not in SPECIAL_NAMES:
             _check_identifier(rest[0])
         return rest
 
