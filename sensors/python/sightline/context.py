@@ -48,10 +48,14 @@ def current(frame: FrameType | None = None) -> Context:
     thread = _threads.get(threading.get_ident())
     name = thread._name if thread is not None else ""  # type: ignore[attr-defined]
     task, execution = _task() if _asyncio is not None else ("", "")
-    work = _work(frame) if _frameworks and frame is not None else None
+    elsewhere = thread is not None and thread is not threading._main_thread  # type: ignore[attr-defined]
+    looked_for = _frameworks or (
+        elsewhere and not execution
+    )  # without a framework only a pool's work is to be found
+    work = _work(frame) if looked_for and frame is not None else None
     if work is not None and work.execution:
         execution = work.execution
-    elif not execution and thread is not None and thread is not threading._main_thread:  # type: ignore[attr-defined]
+    elif not execution and elsewhere:
         execution = frameworks.execution_of(thread, "thread")
     trace = _trace()
     if work is not None and work.framework != "executor" and execution:

@@ -18,10 +18,10 @@ from .snapshots import variables_of
 
 _MODULES: Final = (
     "django.core.handlers.base", "flask.app", "starlette.routing", "celery.app.trace", "gunicorn.workers",
-    "concurrent.futures.thread", "anyio._backends._asyncio",
 )  # fmt: skip
 MOST_FRAMES: Final = 250
 """Frames that are gone through at most; those of a request lie far above that."""
+_FRAMES: Final = range(MOST_FRAMES)
 MOST_EXECUTIONS: Final = 4096
 LONGEST: Final = 200
 """Characters of a route, a name or a tenant."""
@@ -52,19 +52,25 @@ def loaded() -> bool:
 def work_of(frame: FrameType | None, header: str = "") -> Work | None:
     """The innermost request or task around ``frame``; None where no known framework is at work."""
     inner: FrameType | None = None
-    left = MOST_FRAMES
-    while frame is not None and left:
-        code = frame.f_code
-        entries = _ENTRIES.get(code.co_name)
-        if entries is not None:
-            file = code.co_filename.replace("\\", "/")
-            for part, read in entries:
-                if part in file:
-                    work = read(dict(variables_of(frame)), inner, header)
-                    if work is not None:
-                        return work
-        inner, frame, left = frame, frame.f_back, left - 1
+    for _ in _FRAMES:  # written for speed: this runs at every hit that is kept
+        if frame is None:
+            break
+        if frame.f_code.co_name in _ENTRIES:
+            work = _read(frame, inner, header)
+            if work is not None:
+                return work
+        inner = frame
+        frame = frame.f_back
     return _flask(header)  # a thread may carry a request's context and none of its frames
+
+
+def _read(frame: FrameType, inner: FrameType | None, header: str) -> Work | None:
+    code = frame.f_code
+    file = code.co_filename.replace("\\", "/")
+    for part, read in _ENTRIES[code.co_name]:
+        if part in file:
+            return read(dict(variables_of(frame)), inner, header)
+    return None
 
 
 # ---------------------------------------------------------------- reading without running anything
