@@ -232,11 +232,14 @@ def _sequence(path: str, value: wire.Value, depth: int) -> Iterator[tuple[str, _
         yield from _below(f"{path}[-1]", items[-1], depth + 1)
     yield f"types({path})", _text_cell(", ".join(sorted({item.type for item in items})) or "none")
     labels = [_written(item) for item in items]
-    if ordered and all(labels):
+    is_series = (
+        ordered and value.type != "tuple"
+    )  # a tuple is a record: the order of its fields means nothing
+    if is_series and all(labels):
         yield f"unique({path})", _truth_cell(len(set(labels)) == len(labels))
     numbers = [_number(item) for item in items]
     if items and not any(map(math.isnan, numbers)):
-        if ordered:
+        if is_series:
             yield (
                 f"sorted({path})",
                 _truth_cell(all(a <= b for a, b in pairwise(numbers))),

@@ -22,6 +22,7 @@ KINDS = (
     "absent",
     "none",
     "empty",
+    "order",
     "shape",
     "trait",
     "truth",
@@ -29,7 +30,6 @@ KINDS = (
     "sign",
     "numbers",
     "sizes",
-    "order",
     "equal",
     "less",
     "fact",
@@ -41,7 +41,7 @@ KINDS = (
 """What a predicate is about, the plainest first."""
 
 _ORDER = {kind: at for at, kind in enumerate(KINDS)}
-CONTRACT = ("type", "absent", "none", "empty", "shape", "trait")
+CONTRACT = ("type", "absent", "none", "empty", "order", "shape", "trait")
 """Kinds of predicates about what a value is, rather than which one."""
 _CONTENT = ("truth", "value", "sign", "numbers", "sizes")
 _TIERS = dict.fromkeys(CONTRACT, 0) | dict.fromkeys(_CONTENT, 1)

@@ -26,7 +26,7 @@ def first(found):
         (lambda row: row.update(user=" ann"), "user", "trait"),
         (lambda row: row.update(amount=row["amount"] * 100), "amount", "numbers"),
         (lambda row: row.update(amount=-row["amount"]), "amount", "sign"),
-        (lambda row: row.update(items=[9, 1, 5]), "sorted(items)", "order"),
+        (lambda row: row["items"].insert(0, row["items"].pop()), "sorted(items)", "order"),
         (lambda row: row.update(user="root"), "user", "value"),
     ],
 )
@@ -153,10 +153,3 @@ def test_more_support_makes_a_difference_no_less_sure(held, passing):
         return min((each.p for each in (*found.differences, *found.doubtful)), default=1.0)
 
     assert p(held + 1) <= p(held) + 1e-12
-
-
-def test_shuffled_labels_are_seldom_told_to_differ():
-    rows, labels = orders(6, 30, lambda row: row.update(urgent="true"), seed=7)
-    chance = random.Random(11)
-    wrong = sum(bool(compare(rows, chance.sample(labels, len(labels))).differences) for _ in range(50))
-    assert wrong <= 6  # 2.5 expected at most at q = 0.05; 6 is over two deviations above
