@@ -60,8 +60,9 @@ browser: install ## the pages in headless Chromium
 bench: install install-sensor ## figures as JSON lines, each beside its baseline
 	@$(BIN)/python -m bench
 
-bench-analysis: install ## the analysis against published tables
-	@$(BIN)/python -m bench.analysis
+bench-analysis: install ## the analysis against published tables: PETSHOP=… QUIXBUGS=… are folders you bring, CASES=… takes the CSVs
+	@$(BIN)/python -m bench.analysis $(if $(PETSHOP),--petshop "$(PETSHOP)") $(if $(QUIXBUGS),--quixbugs "$(QUIXBUGS)") \
+		$(if $(CASES),--cases "$(CASES)")
 
 explore: install install-sensor ## arms probes on a whole third-party library and runs that library's own tests
 	@$(BIN)/python -m bench.explore

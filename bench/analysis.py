@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from bench import faults, petshop
+from bench import faults, injected, petshop, quixbugs
 from bench.figures import figure, show
 from investigations.analysis.differences import Comparison, compare
 from investigations.analysis.features import Column, Table, observe, tabulate
@@ -235,18 +235,27 @@ def main() -> int:
     """Print the figures asked for, one JSON line each."""
     parser = argparse.ArgumentParser(prog="python -m bench.analysis")
     parser.add_argument("--petshop", type=Path, help="a folder of PetShop's form")
-    parser.add_argument("--cases", type=Path, help="where the CSV of all silent cases goes")
-    parser.add_argument("figures", nargs="*", help="silent, petshop, compare; all without")
+    parser.add_argument("--quixbugs", type=Path, help="a clone of QuixBugs")
+    parser.add_argument("--cases", type=Path, help="a folder for a CSV of the cases of each suite")
+    parser.add_argument("figures", nargs="*", help="silent, injected, petshop, quixbugs, compare; all without")
     asked = parser.parse_args()
     wanted = {name.removeprefix("analysis.").partition("_")[0] for name in asked.figures}
     if not wanted or "compare" in wanted:
         show_cost(1_000, 1.0)
         show_cost(10_000, 8.0)
     if not wanted or "silent" in wanted:
-        show_silent(asked.cases)
+        show_silent(_cases(asked.cases, "silent"))
+    if not wanted or "injected" in wanted:
+        injected.main(asked.petshop)
     if asked.petshop is not None and (not wanted or "petshop" in wanted):
-        petshop.main(asked.petshop)
+        petshop.main(asked.petshop, _cases(asked.cases, "petshop"))
+    if asked.quixbugs is not None and (not wanted or "quixbugs" in wanted):
+        quixbugs.main(asked.quixbugs, _cases(asked.cases, "quixbugs"))
     return 0
+
+
+def _cases(folder: Path | None, suite: str) -> Path | None:
+    return None if folder is None else folder / f"{suite}.csv"
 
 
 if __name__ == "__main__":
