@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ GOALS = {
 PEERS = ("ddtrace", "debugpy")
 GIVE_UP_S = 900.0
 CPU_OF_A_SNAPSHOT = 150.0
+HIT_FIGURES = [f"sensor.{name}" for name in ("idle", *GOALS, "snapshot_cpu")]
+PROCESS_GOALS = {"memory": ("ratio", 1.05), "arm_stall": ("ms", 5.0), "load": ("of a core", 0.02 * 1.2)}
 NOISE = 0.09
 """Below this many µs a difference is noise on a shared machine."""
 
@@ -39,9 +41,17 @@ def figures(wanted: list[str]) -> Iterator[dict[str, Any]]:
                 "met": False,
             }
             continue
-        for line in _of_one_python(interpreter, version):
-            if not wanted or any(line["figure"].startswith(name) for name in wanted):
-                yield line
+        if _wants(wanted, HIT_FIGURES):
+            for line in _of_one_python(interpreter, version):
+                if _wants(wanted, [line["figure"]]):
+                    yield line
+        for name in PROCESS_GOALS:
+            if _wants(wanted, [f"sensor.{name}"]):
+                yield _of_the_process(interpreter, version, name)
+
+
+def _wants(wanted: list[str], names: Iterable[str]) -> bool:
+    return not wanted or any(name.startswith(begin) for name in names for begin in wanted)
 
 
 def interpreter_of(version: str) -> Path | None:
@@ -72,6 +82,14 @@ def _of_one_python(interpreter: Path, version: str) -> Iterator[dict[str, Any]]:
         "sensor.snapshot_cpu", line["cpu"], "us", python=version, engine=line["engine"], baseline=line["baseline"],
         goal=CPU_OF_A_SNAPSHOT,
     )  # fmt: skip
+
+
+def _of_the_process(interpreter: Path, version: str, name: str) -> dict[str, Any]:
+    """A figure about what the sensor does to a whole process; beside it, what its program tells."""
+    [line] = _measure(interpreter, "endurance.py", name)
+    unit, goal = PROCESS_GOALS[name]
+    value, baseline = line.pop("value"), line.pop("baseline")
+    return figure(f"sensor.{name}", value, unit, goal=goal, baseline=baseline, python=version, **line)
 
 
 def _peers(interpreter: Path, version: str) -> tuple[dict[str, dict[str, float]], dict[str, Any]]:

@@ -27,7 +27,7 @@ sys.path[0] = str(Path(__file__).parents[2] / "sensors" / "python")  # in the pl
 from sightline import expressions, linetables, locator, sensor, wire  # noqa: E402
 
 FALSE = "1 == 2"
-CAPTURES_A_SECOND = 0.2
+CAPTURES_A_SECOND = 0.01
 BUDGET = 0.5
 """Of a core: with less, lines are switched off for most of the time; with more, a suite of minutes takes an hour."""
 
