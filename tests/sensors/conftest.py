@@ -9,6 +9,9 @@ import pytest
 
 from sightline import testing
 from tests.sensors.places import line_in
+from tests.skips import pytest_runtest_makereport
+
+__all__ = ["pytest_runtest_makereport"]
 
 
 @pytest.fixture

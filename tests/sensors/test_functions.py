@@ -121,14 +121,13 @@ class TestWhatItCosts:
         assert again.calls == 10
         assert again.observed < 1
 
-    @pytest.mark.skipif(
-        sys.version_info >= (3, 12), reason="events are switched off there, code is never replaced"
-    )
     def test_a_function_that_was_let_go_has_its_own_code_back(self, little, recorded):
         own = recorded.gateway.sensor.engine.original(market.price.__code__)
         for _ in range(100):
             market.price(1)
-        assert market.price.__code__ is not own
+        assert (market.price.__code__ is not own) == (
+            sys.version_info < (3, 12)
+        )  # later ones need no other code
         recorded.gateway.tick()
         assert market.price.__code__ is own
         recorded.gateway.sensor.functions._renew()
