@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import FrameType, ModuleType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -42,7 +42,7 @@ Test = Callable[[], object]
 CPU_S = 1.0
 """Processor time one test may take; a program that loops forever fails."""
 WATCHED_S = 0.05
-"""The same while its lines are watched: what takes longer is known well enough by then."""
+"""The same for one that loops, while its lines are watched: they are known well enough by then."""
 STRIKE_S = 0.005
 MOST_HITS = 100
 LIMITS = wire.Limits(depth=2, items=12, length=64, frames=1, variable_frames=1, deadline_ms=10_000.0)
@@ -144,17 +144,17 @@ def _code(path: Path) -> list[str]:
 
 def runs(program: Program) -> list[Run]:
     """Every test as one execution, with a snapshot probe on each line. What fails is told without probes."""
-    outcomes = [_fails(program.path, test, CPU_S) for test in _tests(program)]
+    endings = [_ending(program.path, test, CPU_S) for test in _tests(program)]
     found = []
     with testing.gateway(budget=1.0) as gateway:
         for line in program.lines:
             gateway.place("snapshot", file=str(program.path), line=line, rate=1e9, hit_limit=0, limits=LIMITS)
         seen = 0
-        for failed, test in zip(outcomes, _tests(program), strict=True):
-            _fails(program.path, test, WATCHED_S)
+        for ending, test in zip(endings, _tests(program), strict=True):
+            _ending(program.path, test, WATCHED_S if ending == "hung" else CPU_S)
             captures = gateway.captures()
-            if failed is not None:
-                found.append(Run(failed, captures[seen:]))
+            if ending != "skipped":
+                found.append(Run(ending != "passed", captures[seen:]))
             seen = len(captures)
     return found
 
@@ -182,8 +182,8 @@ def _each(module: ModuleType, name: str) -> Iterator[Test]:
             yield partial(function, **dict(zip(str(names).replace(" ", "").split(","), told, strict=True)))
 
 
-def _fails(path: Path, test: Test, seconds: float) -> bool | None:
-    """Whether it goes wrong; None when it says that it should be skipped."""
+def _ending(path: Path, test: Test, seconds: float) -> Literal["passed", "wrong", "hung", "skipped"]:
+    """How a test ends that may take so much processor time."""
     end = time.process_time() + seconds
 
     def strike(signum: int, frame: FrameType | None) -> None:
@@ -199,13 +199,15 @@ def _fails(path: Path, test: Test, seconds: float) -> bool | None:
     try:
         test()
     except pytest.skip.Exception:
-        return None
-    except (Exception, TooLong):  # noqa: BLE001  (whatever a faulty program raises is its failure)
-        return True
+        return "skipped"
+    except TooLong:
+        return "hung"
+    except Exception:  # noqa: BLE001  (whatever a faulty program raises is its failure)
+        return "wrong"
     finally:
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
         sys.settrace(None)
-    return False
+    return "passed"
 
 
 def _stop(frame: FrameType, event: str, arg: object) -> Any:
