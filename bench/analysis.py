@@ -237,7 +237,9 @@ def main() -> int:
     parser.add_argument("--petshop", type=Path, help="a folder of PetShop's form")
     parser.add_argument("--quixbugs", type=Path, help="a clone of QuixBugs")
     parser.add_argument("--cases", type=Path, help="a folder for a CSV of the cases of each suite")
-    parser.add_argument("figures", nargs="*", help="silent, injected, petshop, quixbugs, compare; all without")
+    parser.add_argument(
+        "figures", nargs="*", help="silent, injected, petshop, quixbugs, compare; all without"
+    )
     asked = parser.parse_args()
     wanted = {name.removeprefix("analysis.").partition("_")[0] for name in asked.figures}
     if not wanted or "compare" in wanted:
