@@ -13,7 +13,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 from typing import Any
 
-from . import wire
+from . import slices, wire
 
 Record = Any
 """What the hot path hands over; only the writer given to `Outbox.encode` knows what is in it."""
@@ -72,6 +72,7 @@ class Outbox:
         """Turn records into bodies with ``write`` until none waits, the bytes are full or the slice is over."""
         until = clock() + ENCODE_SLICE_S
         while self.has_records and clock() < until:
+            slices.give_way()
             self._encode_one(self._ring.popleft(), write)
 
     def _encode_one(self, record: Record, write: Writer) -> None:

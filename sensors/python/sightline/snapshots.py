@@ -20,7 +20,7 @@ from typing import Any, Final, NamedTuple
 
 from msgspec.structs import replace
 
-from . import foreign, readers, wire
+from . import foreign, readers, slices, wire
 from .foreign import NoneType
 from .readers import ENTRIES, FIELDS, ITEMS, LEAF_IDS, NAMED, SCALAR, Node, reader_for
 from .redaction import MAX_SCANNED, Redactor
@@ -359,6 +359,8 @@ class NodeWriter:
         """Fill every container whose turn has come, until all are full or the room is used up."""
         position = 0
         while position < len(self.todo):
+            if not position % _LOOK_EVERY:
+                slices.give_way()
             node, value, path, above = self.todo[position]
             position += 1
             self.fill(node, value, path, above)
