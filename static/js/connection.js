@@ -27,6 +27,7 @@ const LONGEST_WAIT = 30_000;
 const SPEAK_EVERY = 5_000;
 const SETTLE = 200;
 const FINAL = { 4401: "Signed out", 4403: "Not allowed", 4404: "Gone" };
+const PROCESSED = ":is([hx-get], [hx-post], [hx-trigger]), :has([hx-get], [hx-post], [hx-trigger])";
 const WORDS = { connecting: "Connecting", live: "Live", paused: "Paused", lost: "No link" };
 
 const lists = () => [...document.querySelectorAll("[data-live]")];
@@ -209,7 +210,10 @@ class LiveConnection extends HTMLElement {
     list.querySelector("[data-live-empty]")?.remove();
     const down = list.dataset.grow === "down";
     const anchor = down ? null : list.firstElementChild;
-    for (const row of rows) this.#place(list, row, anchor);
+    const fresh = document.createDocumentFragment();
+    for (const row of rows) this.#place(row, fresh);
+    list.insertBefore(fresh, anchor?.isConnected ? anchor : null);
+    for (const row of rows) if (row.isConnected && row.matches(PROCESSED)) htmx.process(row);
     list.dataset.cursor = cursor;
     this.#showing.delete(name);
     this.#waiting.delete(name);
@@ -219,19 +223,25 @@ class LiveConnection extends HTMLElement {
     this.#speak(Number(piece.dataset.newer ?? rows.length), Number(piece.dataset.failing ?? 0));
   }
 
-  #place(list, row, anchor) {
+  // A row that is painted already is replaced where it stands; the others are gathered, so that a batch enters at once.
+  #place(row, fresh) {
     const same = row.id && document.getElementById(row.id);
-    if (same && inUse(same)) return;
-    if (same) same.replaceWith(row);
-    else list.insertBefore(row, anchor?.isConnected ? anchor : null);
-    htmx.process(row);
+    if (!same) fresh.append(row);
+    else if (!inUse(same)) same.replaceWith(row);
   }
 
   // What someone has focused or opened stays, even beyond the cap.
   #cap(list, down) {
-    const surplus = [...list.children].filter((row) => !inUse(row) && row.getAttribute("aria-current") !== "true");
-    const over = list.childElementCount - Number(list.dataset.cap || 200);
-    if (over > 0) (down ? surplus.slice(0, over) : surplus.slice(-over)).forEach((row) => row.remove());
+    let over = list.childElementCount - Number(list.dataset.cap || 200);
+    let row = down ? list.firstElementChild : list.lastElementChild;
+    while (over > 0 && row) {
+      const next = down ? row.nextElementSibling : row.previousElementSibling;
+      if (row.getAttribute("aria-current") !== "true" && !inUse(row)) {
+        row.remove();
+        over -= 1;
+      }
+      row = next;
+    }
   }
 
   #settle() {
