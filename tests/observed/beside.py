@@ -123,7 +123,9 @@ class OpenTelemetry(Tool):
     """Every instrumentation that is installed, started as `opentelemetry-instrument` does it."""
 
     def begin(self):
-        os.environ.update(OTEL_TRACES_EXPORTER="none", OTEL_METRICS_EXPORTER="none", OTEL_LOGS_EXPORTER="none")
+        os.environ.update(
+            OTEL_TRACES_EXPORTER="none", OTEL_METRICS_EXPORTER="none", OTEL_LOGS_EXPORTER="none"
+        )
         from opentelemetry.instrumentation.auto_instrumentation import initialize
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.trace import set_tracer_provider

@@ -48,7 +48,9 @@ class Frozen:
 
 @attrs.define
 class Defined:
-    high_value: Any = attrs.field(validator=attrs.validators.optional(attrs.validators.instance_of((bool, str))))
+    high_value: Any = attrs.field(
+        validator=attrs.validators.optional(attrs.validators.instance_of((bool, str)))
+    )
 
 
 @attrs.frozen(slots=False)
@@ -113,7 +115,8 @@ def made(make, value):
 
 
 def looping(orders):
-    for order in orders: order.high_value = order.amount > 10  # noqa: E701  # P:looping
+    for order in orders:
+        order.high_value = order.amount > 10  # noqa: E701  # P:looping
 
 
 def aliased(order, values):

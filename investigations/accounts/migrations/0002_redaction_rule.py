@@ -7,26 +7,56 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('accounts', '0001_initial'),
+        ("accounts", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='RedactionRule',
+            name="RedactionRule",
             fields=[
-                ('id', models.UUIDField(default=investigations.lib.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('kind', models.CharField(choices=[('name', 'Name'), ('value', 'Value'), ('type', 'Type'), ('path', 'Path')], max_length=8)),
-                ('pattern', models.CharField(help_text='A name or glob; for values a pattern of the expression language.', max_length=200)),
-                ('note', models.CharField(blank=True, help_text='Why.', max_length=200)),
-                ('added_by', models.CharField(max_length=200)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('environment', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='redaction_rules', to='accounts.environment')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=investigations.lib.ids.uuid7,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("name", "Name"), ("value", "Value"), ("type", "Type"), ("path", "Path")],
+                        max_length=8,
+                    ),
+                ),
+                (
+                    "pattern",
+                    models.CharField(
+                        help_text="A name or glob; for values a pattern of the expression language.",
+                        max_length=200,
+                    ),
+                ),
+                ("note", models.CharField(blank=True, help_text="Why.", max_length=200)),
+                ("added_by", models.CharField(max_length=200)),
+                ("created_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                (
+                    "environment",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="redaction_rules",
+                        to="accounts.environment",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['kind', 'pattern'],
-                'constraints': [models.UniqueConstraint(fields=('environment', 'kind', 'pattern'), name='one_rule_per_pattern')],
+                "ordering": ["kind", "pattern"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("environment", "kind", "pattern"), name="one_rule_per_pattern"
+                    )
+                ],
             },
         ),
     ]

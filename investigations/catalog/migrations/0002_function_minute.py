@@ -6,27 +6,66 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('accounts', '0001_initial'),
-        ('catalog', '0001_initial'),
+        ("accounts", "0001_initial"),
+        ("catalog", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='FunctionMinute',
+            name="FunctionMinute",
             fields=[
-                ('id', models.UUIDField(default=investigations.lib.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('minute', models.DateTimeField(help_text='When it began.')),
-                ('functions', models.JSONField(default=dict, help_text='By module:name: file, line, calls, estimated, errors, exceptions, callers, duration.')),
-                ('environment', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.environment')),
-                ('instance', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='function_minutes', to='catalog.instance')),
-                ('service', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='function_minutes', to='catalog.service')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=investigations.lib.ids.uuid7,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("minute", models.DateTimeField(help_text="When it began.")),
+                (
+                    "functions",
+                    models.JSONField(
+                        default=dict,
+                        help_text="By module:name: file, line, calls, estimated, errors, exceptions, callers, duration.",
+                    ),
+                ),
+                (
+                    "environment",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="accounts.environment",
+                    ),
+                ),
+                (
+                    "instance",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="function_minutes",
+                        to="catalog.instance",
+                    ),
+                ),
+                (
+                    "service",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="function_minutes",
+                        to="catalog.service",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-minute'],
-                'indexes': [models.Index(fields=['service', '-minute'], name='catalog_fun_service_0f45cb_idx'), models.Index(fields=['minute'], name='catalog_fun_minute_1fddb2_idx')],
-                'constraints': [models.UniqueConstraint(fields=('instance', 'minute'), name='one_row_per_minute')],
+                "ordering": ["-minute"],
+                "indexes": [
+                    models.Index(fields=["service", "-minute"], name="catalog_fun_service_0f45cb_idx"),
+                    models.Index(fields=["minute"], name="catalog_fun_minute_1fddb2_idx"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("instance", "minute"), name="one_row_per_minute")
+                ],
             },
         ),
     ]

@@ -28,7 +28,12 @@ def record(connect: Callable[..., Instance]) -> Callable[..., None]:
             duration.add(2.5)
             told.append(
                 wire.FunctionCounts(
-                    f"shop:{name}", "/srv/app/shop.py", 3, calls, callers=callers, duration=duration.plain("ms")
+                    f"shop:{name}",
+                    "/srv/app/shop.py",
+                    3,
+                    calls,
+                    callers=callers,
+                    duration=duration.plain("ms"),
                 )
             )
         catalog.record_functions(instance, wire.Functions(1, 2, told), timezone.now())

@@ -222,7 +222,9 @@ class Function(FunctionKind):
             if not looks_again:
                 return copied, how, value, took_ms, watched, None
             names = self._names_at_end(frame, ended)
-            message = [keep_value(part, names, limits) for part in self.hits.parts if not isinstance(part, str)]
+            message = [
+                keep_value(part, names, limits) for part in self.hits.parts if not isinstance(part, str)
+            ]
             return copied, how, value, took_ms, {**watched, **self._watched(self.late, names)}, message
 
         return keep
