@@ -39,6 +39,14 @@ def test_a_full_ring_refuses_the_newest_and_counts_it() -> None:
     assert [one.hit for one in encoded(outbox)] == [0, 1, 2]
 
 
+def test_a_few_heavy_records_fill_it_as_many_light_ones_do() -> None:
+    outbox = Outbox(max_values=1000)
+    assert [outbox.offer(capture(number), 400) for number in range(5)] == [True, True, True, False, False]
+    assert outbox.drops == {"queue_full": 2}
+    assert len(encoded(outbox)) == 3
+    assert outbox.offer(capture(5), 400)
+
+
 def test_records_stay_in_the_ring_while_the_bytes_are_full() -> None:
     outbox = Outbox(capacity=10, max_bytes=100)
     for number in range(10):

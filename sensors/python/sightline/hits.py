@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any, get_args
 
-from . import context, expressions, native, wire
+from . import context, expressions, native, snapshots, wire
 from .engines.base import Engine, Fire, Names
 from .errors import BudgetExceeded, DeadlinePassed, ExpressionError
 from .expressions import Compiled
@@ -402,6 +402,7 @@ def recorder(hits: ProbeHits, keep: Keep, booked_every: int, rate: Rate | None =
     rate = rate or hits.rate
     busy, guarded = room.busy, room.guarded
     tolerance, interval, where = rate.tolerance, rate.interval, context.current
+    weigh = snapshots.weight
 
     def record(frame: FrameType, told: Any, now: float) -> bool:
         if budget.balance < 0:
@@ -428,7 +429,8 @@ def recorder(hits: ProbeHits, keep: Keep, booked_every: int, rate: Rate | None =
             return rare(tally, "deadline")
         here = where(frame)
         cost = _thread_time_ns() - began + DISPATCH_NS if began else 0
-        if room.outbox.offer((hits, number, now, here, payload, cost)):
+        values = 1 if type(payload) is list else weigh(payload)  # a list holds leaves alone
+        if room.outbox.offer((hits, number, now, here, payload, cost), values):
             tally.captured += 1
         else:
             rare(tally, "queue_full")

@@ -32,11 +32,15 @@ def nobody_sleeps() -> None:
 class Outbox:
     """Filled by any thread with `offer`; everything else belongs to the sensor's thread.
 
-    ``capacity`` counts records not yet encoded, ``max_bytes`` the bytes of bodies not yet acknowledged.
+    ``capacity`` counts records not yet encoded, ``max_values`` the values in them (some 200 bytes each), ``max_bytes``
+    the bytes of bodies not yet acknowledged.
     """
 
-    def __init__(self, capacity: int = 10_000, max_bytes: int = 16 * 1024 * 1024) -> None:
+    def __init__(
+        self, capacity: int = 10_000, max_bytes: int = 16 * 1024 * 1024, max_values: int = 100_000
+    ) -> None:
         self.capacity = capacity
+        self.max_values = max_values
         self.max_bytes = max_bytes
         self.wake: Callable[[], None] = nobody_sleeps
         self.asleep = False
@@ -44,7 +48,9 @@ class Outbox:
         self.drops: Counter[str] = Counter()
         """Records lost since the process started, by reason; ``queue_full`` is counted in the hit's own ending."""
         self.bytes_held = 0
-        self._ring: deque[Record] = deque()
+        self._ring: deque[tuple[Record, int]] = deque()
+        self._values = 0
+        """In the ring. Threads that race may lose an update, so an empty ring sets it right."""
         self._captures: deque[bytes] = deque()
         self._outcomes: deque[wire.Outcome] = deque()
 
@@ -52,12 +58,15 @@ class Outbox:
         """Records and bodies that wait to be sent."""
         return len(self._ring) + len(self._captures) + len(self._outcomes)
 
-    def offer(self, record: Record) -> bool:
-        """Take a record from the hot path; False when there is no room. Never blocks, never raises."""
-        if len(self._ring) >= self.capacity:
+    def offer(self, record: Record, values: int = 1) -> bool:
+        """Take a record with so many values from the hot path; False when there is no room. Never blocks, never
+        raises.
+        """
+        if len(self._ring) >= self.capacity or self._values >= self.max_values:
             self.drops["queue_full"] += 1
             return False
-        self._ring.append(record)
+        self._values += values
+        self._ring.append((record, values))
         if self.asleep:
             self.asleep = False
             self.wake()
@@ -73,7 +82,9 @@ class Outbox:
         until = clock() + ENCODE_SLICE_S
         while self.has_records and clock() < until:
             slices.give_way()
-            self._encode_one(self._ring.popleft(), write)
+            record, values = self._ring.popleft()
+            self._values = self._values - values if self._ring else 0
+            self._encode_one(record, write)
 
     def _encode_one(self, record: Record, write: Writer) -> None:
         try:

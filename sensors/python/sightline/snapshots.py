@@ -50,6 +50,8 @@ class Copied(NamedTuple):
     """Whether the stack goes on below."""
     late: bool = False
     """Whether the deadline passed before the first value was looked at."""
+    values: int = 0
+    """How many values were copied."""
 
 
 class CopiedValue(NamedTuple):
@@ -58,6 +60,17 @@ class CopiedValue(NamedTuple):
     root: Copy
     limits: wire.Limits
     shared: set[int]
+    values: int
+
+
+def weight(kept: Any) -> int:
+    """How many values stand in something that was kept of a hit."""
+    cls = type(kept)
+    if cls is Copied or cls is CopiedValue:
+        return 1 + int(kept.values)
+    if cls is tuple or cls is list:
+        return 1 + sum(map(weight, kept))
+    return 1
 
 
 # ---------------------------------------------------------------- in the application's thread
@@ -83,7 +96,8 @@ def copy_frames(
         frames.append((current.f_code, current.f_lasti, held))
         current = current.f_back
     late = deadline is not None and time.monotonic() > deadline
-    return Copied(frames, limits, _walk(roots, limits, deadline), current is not None, late)
+    shared, values = _walk(roots, limits, deadline)
+    return Copied(frames, limits, shared, current is not None, late, values)
 
 
 def copy_arguments(
@@ -110,13 +124,13 @@ def copy_arguments(
         frames.append((below.f_code, below.f_lasti, None))
         below = below.f_back
         callers -= 1
-    shared = _NOTHING_SHARED
+    shared, values = _NOTHING_SHARED, 0
     for _, value in arguments:
         if id(type(value)) not in LEAF_IDS:
-            shared = _walk([["", FIELDS, arguments, None, None, None]], limits, deadline)
+            shared, values = _walk([["", FIELDS, arguments, None, None, None]], limits, deadline)
             break
     return tuple.__new__(
-        Copied, (frames, limits, shared, below is not None, False)
+        Copied, (frames, limits, shared, below is not None, False, values)
     )  # its own __new__ is slow
 
 
@@ -139,13 +153,13 @@ def copy_value(
     if id(type(value)) in LEAF_IDS:
         return value
     holder = [value]
-    shared = _walk([["", ITEMS, holder, None, None, None]], limits, deadline)
-    return CopiedValue(holder[0], limits, shared)
+    shared, values = _walk([["", ITEMS, holder, None, None, None]], limits, deadline)
+    return CopiedValue(holder[0], limits, shared, values)
 
 
 def copy_nodes(roots: list[Node], limits: wire.Limits, deadline: float | None = None) -> set[int]:
     """Copy what stands in these nodes, in place and together within ``limits``; answers the ids of shared nodes."""
-    return _walk(roots, limits, deadline)
+    return _walk(roots, limits, deadline)[0]
 
 
 if sys.version_info >= (3, 13):
@@ -189,16 +203,17 @@ else:
         return sys.gettrace() is not None or sys.getprofile() is not None
 
 
-def _walk(roots: list[Node], limits: wire.Limits, deadline: float | None) -> set[int]:  # noqa: C901
+def _walk(roots: list[Node], limits: wire.Limits, deadline: float | None) -> tuple[set[int], int]:  # noqa: C901
     """Replace everything in these nodes that is not a leaf, then everything in the nodes that took its place, and
     so on.
 
     What is left when room or time is up is dropped, except for the roots: others hold their contents. Answers the ids
-    of nodes that stand in several places. One function on purpose, with its commonest cases spelled out: it runs inside
-    a request, and on small values a call costs more than the work.
+    of nodes that stand in several places, and how many values were looked at. One function on purpose, with its
+    commonest cases spelled out: it runs inside a request, and on small values a call costs more than the work.
     """
     deadline = deadline or time.monotonic() + limits.deadline_ms / 1e3
-    limit, room = limits.items, max(64, limits.bytes // _BYTES_A_NODE)
+    limit = limits.items
+    room = most = max(64, limits.bytes // _BYTES_A_NODE)
     depth, stop = min(limits.depth, MAX_DEPTH), ""
     shared: set[int] = set()
     seen: dict[int, Node] = {}
@@ -260,7 +275,7 @@ def _walk(roots: list[Node], limits: wire.Limits, deadline: float | None) -> set
                     content[at] = (copy(key, type(key)), value)
                 at += 1
         level = following
-    return shared
+    return shared, most - room
 
 
 def _read(value: Any, cls: type, limits: wire.Limits) -> Copy:
@@ -326,7 +341,7 @@ def write_value(
     """
     root, shared = copied, set[int]()
     if type(copied) is CopiedValue:
-        root, limits, shared = copied
+        root, limits, shared, _ = copied
     writer = NodeWriter(redactor, limits, shared)
     held = writer.held(root, name, path or name, rule)
     writer.run()

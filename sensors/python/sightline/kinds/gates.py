@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import Any, Final
 
-from sightline import context, native
+from sightline import context, native, snapshots
 from sightline.errors import BudgetExceeded, ExpressionError
 from sightline.hits import DISPATCH_NS, LIMITED_EVERY, ProbeHits, rare
 
@@ -103,7 +103,8 @@ class Gate:
         """Hand over what was kept of a hit that happened at ``now``."""
         hits = self.hits
         number = hits.tally.hits() + 1
-        if hits.room.outbox.offer((hits, number, now, context.current(frame), payload, cost)):
+        record = (hits, number, now, context.current(frame), payload, cost)
+        if hits.room.outbox.offer(record, snapshots.weight(payload)):
             hits.tally.captured += 1
         else:
             rare(hits.tally, "queue_full")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from types import FrameType
 from typing import Any, Final
 
@@ -35,7 +36,8 @@ def values(hits: ProbeHits) -> Keep:
     compiled = [part for part in hits.parts if not isinstance(part, str)]
     evaluates = [each.evaluate for each in compiled]
 
-    def keep(frame: FrameType, names: Names | None) -> list[Any]:
+    def keep(frame: FrameType, names: Names | None) -> Sequence[Any]:
+        """A list where all are leaves, else a tuple."""
         if names is None:
             names = scope(frame) if scope else frame.f_locals
         values = []
@@ -49,7 +51,7 @@ def values(hits: ProbeHits) -> Keep:
                 return values
         except (ExpressionError, BudgetExceeded):
             pass
-        return [keep_value(each, names, limits) for each in compiled]
+        return tuple(keep_value(each, names, limits) for each in compiled)
 
     return keep
 
