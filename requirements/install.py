@@ -4,7 +4,8 @@
     python3 requirements/install.py .venv app example    what `make demo` runs
     python3 requirements/install.py --sensor-suites      .venv-3.12, .venv-3.13: one per other CPython found
 
-It needs CPython 3.11 or later and nothing else: the locks are installed by pip, with every hash checked.
+It needs CPython 3.11 or later and nothing else: the locks are installed by pip, with every hash checked. Where uv has
+come with an environment already it installs the others, from the same locks and the same index in a tenth of the time.
 """
 
 from __future__ import annotations
@@ -25,6 +26,12 @@ OURS = {
     "dev": ["sensors/python", "."],
     "sensor": ["sensors/python"],
     "example": [],
+}
+UVS_WORDS = {
+    "index-url": "UV_DEFAULT_INDEX",
+    "extra-index-url": "UV_INDEX",
+    "find-links": "UV_FIND_LINKS",
+    "cert": "SSL_CERT_FILE",
 }
 
 
@@ -55,15 +62,42 @@ def install(environment: Path, locks: list[str], python: str) -> None:
     if not (environment / "bin" / "python").exists():
         subprocess.run([python, "-m", "venv", environment], check=True)
     print(f"Installing {' and '.join(locks)} into {environment.name} ...", flush=True)
-    pip = [environment / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "install", "-qq"]
     files = [part for lock in locks for part in ("--requirement", FOLDER / f"{lock}.txt")]
-    # Not compiled here: that doubles the work, and Python compiles what is imported when it is.
-    subprocess.run([*pip, "--no-compile", "--require-hashes", "--no-deps", *files], check=True)
     ours = dict.fromkeys(project for lock in locks for project in OURS[lock])
     editable = [part for project in ours for part in ("--editable", ROOT / project)]
+    wishes = [["--require-hashes", "--no-deps", *files]]
     if editable:
-        subprocess.run([*pip, "--no-deps", "--no-build-isolation", *editable], check=True)
+        wishes.append(["--no-deps", "--no-build-isolation", *editable])
+    for wish in wishes:
+        if not install_with_uv(environment, wish):
+            install_with_pip(environment, wish)
     stamp.write_text(wanted)
+
+
+def install_with_uv(environment: Path, wish: list[str | Path]) -> bool:
+    """Whether uv is here and has done it."""
+    uv = ROOT / ".venv" / "bin" / "uv"
+    if not uv.exists() or environment == ROOT / ".venv":
+        return False
+    command = [uv, "pip", "install", "--quiet", "--python", environment / "bin" / "python", *wish]
+    return subprocess.run(command, env=os.environ | settings_of_pip(), stderr=subprocess.DEVNULL).returncode == 0
+
+
+def settings_of_pip() -> dict[str, str]:
+    """Where pip is told to look, in uv's words: the two read different settings."""
+    told = subprocess.run([sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True)
+    settings = {}
+    for line in told.stdout.splitlines():
+        name, _, value = line.partition("=")
+        if known := UVS_WORDS.get(name.rpartition(".")[2]):
+            settings[known] = ",".join(value.strip("'").split())
+    return settings
+
+
+def install_with_pip(environment: Path, wish: list[str | Path]) -> None:
+    # Not compiled here: that doubles the work, and Python compiles what is imported when it is.
+    pip = [environment / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "install", "-qq"]
+    subprocess.run([*pip, "--no-compile", *wish], check=True)
 
 
 def fingerprint(locks: list[str]) -> str:
