@@ -13,6 +13,7 @@ from django.urls import reverse
 from investigations.accounts.actors import Actor
 from investigations.alerts.metrics import MetricWindow, metric_window
 from investigations.alerts.models import Alert, Episode
+from investigations.analysis import series
 from investigations.lib.ids import show
 from investigations.web.plots import MetricLine
 
@@ -30,6 +31,19 @@ class AlertMetric:
     def failure(self) -> str:
         """Why there is nothing to draw; empty when there is."""
         return "" if self.points else self.answer.series.sentence or "The source has no data for this window."
+
+    @property
+    def began(self) -> str:
+        """When its level changed last, as far as the samples can tell; empty where it did not."""
+        times = [moment.timestamp() for moment, _ in self.points]
+        found = series.onset(times, [math.nan if value is None else value for _, value in self.points])
+        if found.at is None or found.low is None or found.high is None:
+            return ""
+        at, low, high = (
+            f"{datetime.fromtimestamp(each, UTC):%H:%M:%S}" for each in (found.at, found.low, found.high)
+        )
+        between = f", or from {low} to {high}" if low != high else ""
+        return f"Its level changed at {at} UTC{between} (95 %)."
 
     def line(self, episode: Episode | None, start: datetime) -> MetricLine:
         """As the session's timeline takes it, from ``start`` on."""
