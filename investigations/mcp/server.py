@@ -40,7 +40,10 @@ class AgentServer(MCPServer[Any]):
 
     async def list_tools(self) -> list[ListedTool]:
         """The tools in their order of use; those that write only to whom may write somewhere."""
-        every = await super().list_tools()
+        every = [
+            tool.model_copy(update={"input_schema": untitled(tool.input_schema)})
+            for tool in await super().list_tools()
+        ]
         if await may_write_somewhere():
             return every
         return [tool for tool in every if not TOOLS[tool.name].writes]
@@ -59,6 +62,21 @@ class AgentServer(MCPServer[Any]):
             raise UnexpectedToolError(explain(Unexpected())) from error.__cause__
         except ToolError as error:
             raise ToolError(_readable(name, error)) from error.__cause__
+
+
+def untitled(schema: Any) -> Any:
+    """A JSON schema without the titles made from names: they tell a model nothing, and take an eighth of the list."""
+    if isinstance(schema, list):
+        return [untitled(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        key: {name: untitled(each) for name, each in value.items()}
+        if key in ("properties", "$defs")
+        else untitled(value)
+        for key, value in schema.items()
+        if key != "title"
+    }
 
 
 def _readable(name: str, error: ToolError) -> str:

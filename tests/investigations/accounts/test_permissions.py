@@ -23,6 +23,7 @@ MAY = {
     "manage_sources": {"admin"},
     "manage_tokens": {"admin"},
     "manage_people": {"admin"},
+    "manage_redaction": {"admin"},
     "read_audit": {"admin"},
 }
 

@@ -33,6 +33,17 @@ def test_the_list_is_in_order_within_its_budget_and_tells_what_changes_things(cl
         assert tool.annotations.destructive_hint == (tool.name == "remove_probe")
 
 
+def test_a_schema_keeps_a_property_named_title_and_no_title_made_from_a_name(claude: AgentClient):
+    [record] = [
+        tool
+        for tool in claude.use(lambda client: client.list_tools()).tools
+        if tool.name == "record_evidence"
+    ]
+    assert "title" not in record.input_schema
+    assert "title" not in record.input_schema["properties"]["title"]
+    assert record.input_schema["properties"]["title"]["type"] == "string"
+
+
 def test_a_reader_is_shown_no_tool_that_writes(cast, responder: Actor, viewer: Actor, stranger: Actor):
     reading = [name for name in TOOLS if name not in WRITING]
     assert cast(responder, scopes=("read",)).tools() == reading
