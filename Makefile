@@ -51,9 +51,9 @@ format: install ## bring the code into the one format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-walk: install ## end to end on real processes, and the slow tests: several minutes
+walk: install install-sensor ## end to end on real processes, and the slow tests: several minutes
 	$(BIN)/python -m pytest -q -m "walk or slow" --timeout=900 --ignore=tests/browser --ignore=tests/sensors tests
-	$(BIN)/python -m pytest -q -m slow --timeout=900 -c tests/sensors/pytest.ini --rootdir tests/sensors tests/sensors
+	$(BIN)/python tests/sensor_suites.py -m slow
 
 browser: install ## the pages in headless Chromium
 	$(BIN)/python -m pytest -q --timeout=300 tests/browser

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow  # a process each
 ROOT = Path(__file__).parents[2]
 TIMES = 5
 TOOLS = [
