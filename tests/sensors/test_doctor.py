@@ -81,6 +81,7 @@ def test_without_settings_it_says_what_is_missing(tmp_path):
     assert "SIGHTLINE_SERVICE=" in dict(said)["not started"]
 
 
+@pytest.mark.slow  # it waits for its connection
 def test_what_it_knows_of_the_token_is_never_shown(tmp_path, to_file):
     del to_file["SIGHTLINE_FILE"]
     code, said = doctor(

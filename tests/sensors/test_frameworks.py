@@ -310,6 +310,7 @@ def test_a_thread_that_python_does_not_know_has_no_name_and_no_execution():
     assert found[0][0] == found[0][3] == ""
 
 
+@pytest.mark.slow
 class TestTracers:
     """Trace ids of ddtrace and Sentry, in a process of their own: both change the one they are loaded into."""
 

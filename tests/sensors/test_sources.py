@@ -67,6 +67,7 @@ def test_the_outline_names_inner_functions_and_leaves_out_what_has_no_name(gatew
     assert lines == sorted(lines)
 
 
+@pytest.mark.slow
 def test_every_line_that_is_called_executable_can_be_armed(gateway):
     functions = {
         line
