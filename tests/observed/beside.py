@@ -275,12 +275,15 @@ def watched(captures):
 
 
 def follow(running):
-    """Give the sensor the time to notice that a function runs other code now."""
+    """Give the sensor the time to notice that a function runs other code now, and to arm that."""
     until = time.monotonic() + 10
-    while time.monotonic() < until and any(
-        running.registry._was_replaced(spot) for entry in running.registry for spot, _ in entry.watchings
-    ):
+    while time.monotonic() < until and not all(follows(running, entry) for entry in running.registry):
         time.sleep(0.05)
+
+
+def follows(running, entry):
+    spots = [spot for spot, _ in entry.watchings]
+    return bool(spots) and not any(running.registry._was_replaced(spot) for spot in spots)
 
 
 def told(running, captures):
