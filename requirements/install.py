@@ -80,7 +80,9 @@ def install_with_uv(environment: Path, wish: list[str | Path]) -> bool:
     if not uv.exists() or environment == ROOT / ".venv":
         return False
     command = [uv, "pip", "install", "--quiet", "--python", environment / "bin" / "python", *wish]
-    return subprocess.run(command, env=os.environ | settings_of_pip(), stderr=subprocess.DEVNULL).returncode == 0
+    return (
+        subprocess.run(command, env=os.environ | settings_of_pip(), stderr=subprocess.DEVNULL).returncode == 0
+    )
 
 
 def settings_of_pip() -> dict[str, str]:
