@@ -300,6 +300,18 @@ def test_executions_are_forgotten_with_what_they_name():
     assert len(frameworks._executions) <= frameworks.MOST_EXECUTIONS
 
 
+def test_a_module_is_never_asked_for_what_it_holds(monkeypatch):
+    class Lazy(ModuleType):
+        def __getattribute__(self, name: str) -> Any:
+            raise AssertionError(f"{name} would load it")
+
+    for name in ("flask.globals", "django.http.request", "celery"):
+        monkeypatch.setitem(sys.modules, name, Lazy(name))
+    context.look_around()
+    assert frameworks._flask("") is None
+    assert not frameworks._is(object(), "django.http.request", "HttpRequest")
+
+
 def test_a_thread_that_python_does_not_know_has_no_name_and_no_execution():
     found: list[Any] = []
     import _thread

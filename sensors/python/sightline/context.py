@@ -18,7 +18,7 @@ from contextvars import ContextVar
 from types import FrameType
 from typing import Any
 
-from . import frameworks, native, wire
+from . import frameworks, heap, native, wire
 from .engines.base import from_signal_handler
 from .frameworks import Work
 
@@ -178,8 +178,8 @@ def look_around() -> None:
 
 def _loaded(name: str) -> bool:
     """Whether ``name`` is imported to its end: a module that is still being made is not to be touched."""
-    module = sys.modules.get(name)
-    return module is not None and not getattr(getattr(module, "__spec__", None), "_initializing", False)
+    names = heap.names_in(name)
+    return bool(names) and not getattr(names.get("__spec__"), "_initializing", False)
 
 
 # ---------------------------------------------------------------- tasks

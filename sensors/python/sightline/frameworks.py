@@ -10,10 +10,11 @@ from __future__ import annotations
 import sys
 import weakref
 from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from types import FrameType
 from typing import Any, Final, NamedTuple
 
-from . import foreign, native
+from . import foreign, heap, native
 from .snapshots import variables_of
 
 _MODULES: Final = (
@@ -100,7 +101,7 @@ def _entry(mapping: object, key: object) -> Any:
 
 def _is(value: object, module: str, name: str) -> bool:
     """Whether ``value`` is of a class that the application has imported from ``module``, or of one derived from it."""
-    cls = getattr(sys.modules.get(module), name, None)
+    cls = heap.names_in(module).get(name)
     return cls is not None and foreign.is_one_of(cls, foreign.mro_of(type(value)))
 
 
@@ -186,11 +187,9 @@ def _flask_frame(held: Mapping[str, Any], inner: FrameType | None, header: str) 
 
 
 def _flask(header: str) -> Work | None:
-    module = sys.modules.get("flask.globals")
-    if module is None:
-        return None
-    variable = getattr(module, "_cv_request", None) or getattr(module, "_cv_app", None)
-    context = variable.get(None) if variable is not None else None
+    names = heap.names_in("flask.globals")
+    variable = names.get("_cv_request") or names.get("_cv_app")
+    context = variable.get(None) if type(variable) is ContextVar else None
     request = field(context, "request") or field(context, "_request")
     if request is None:
         return None

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from types import CodeType, FrameType, FunctionType, MethodType, ModuleType
 from typing import Any
 
-from . import linetables, native
+from . import foreign, linetables, native
 
 SLICE = 500
 """Objects looked at before other threads get a turn."""
@@ -32,6 +32,13 @@ _LEAVES: tuple[type, ...] = (str, bytes, int, float, bool, type(None), CodeType,
 def namespace(module: ModuleType) -> dict[str, Any]:
     """The module's own dictionary; a module class with a ``__dict__`` of its own is not asked."""
     return _namespace_of_module(module)
+
+
+def names_in(name: str) -> dict[str, Any]:
+    """What the loaded module of that name holds, without asking it: a lazy one would load. Nothing where none is."""
+    module = sys.modules.get(name)
+    is_module = foreign.is_one_of(ModuleType, foreign.mro_of(type(module)))
+    return namespace(module) if is_module else {}  # type: ignore[arg-type]
 
 
 class Codes:
