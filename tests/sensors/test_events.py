@@ -24,6 +24,7 @@ class Ear:
     """Hears one spot, and writes down what it is told."""
 
     wants: frozenset[str] | None = None
+    points: tuple[Any, ...] = ()
 
     def __init__(self, event: Event, heard: list[tuple[Any, ...]], *, off: bool = False) -> None:
         self.event = event

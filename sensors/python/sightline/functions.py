@@ -14,7 +14,7 @@ from types import CodeType, FrameType, ModuleType
 from typing import Any, Final
 
 from . import engines, foreign, heap, native, wire
-from .engines.base import CannotArm, Engine, Fire, Names, Spot, Watching
+from .engines.base import CannotArm, Engine, Fire, Names, Observer, Spot, Watching
 from .histograms import Histogram
 from .limits import Budget
 from .locator import file_of, modules, normalised
@@ -256,7 +256,7 @@ class _Function:
             ("start", self._on_start()), ("return", self._on_return()), ("unwind", self._on_unwind()),
         ]  # fmt: skip
         self.watchings: list[Watching] = [
-            (spot._replace(event=event), _Listener(fire)) for event, fire in fires
+            (spot._replace(event=event), Observer(fire)) for event, fire in fires
         ]
 
     def renew(self, calls: int) -> None:
@@ -358,24 +358,3 @@ class _Function:
             return False
 
         return fire
-
-
-class _Listener:
-    """One event of a function. Implements `engines.base.Watcher`."""
-
-    wants: frozenset[str] | None = None
-
-    def __init__(self, fire: Fire) -> None:
-        self.fire = fire
-
-    def rested(self) -> None:
-        """The function counts for itself how long it was on."""
-
-    def woke(self) -> None:
-        """It begins again with the next interval."""
-
-    def failed(self) -> None:
-        """One call less is recorded."""
-
-    def idled(self, calls: int) -> None:
-        """No probe is to answer for them."""

@@ -226,12 +226,15 @@ class ProbeHits:
 class Listener:
     """One probe's ear at one or more spots. Implements `engines.base.Watcher`."""
 
-    __slots__ = ("fire", "hits", "wants")
+    __slots__ = ("fire", "hits", "points", "wants")
 
-    def __init__(self, hits: ProbeHits, fire: Fire, wants: frozenset[str] | None = None) -> None:
+    def __init__(
+        self, hits: ProbeHits, fire: Fire, wants: frozenset[str] | None = None, points: tuple[Any, ...] = ()
+    ) -> None:
         self.hits = hits
         self.fire = fire
         self.wants = wants
+        self.points = points
 
     def rested(self) -> None:
         self.hits.rested()

@@ -13,7 +13,7 @@ from types import FrameType, FunctionType
 from typing import Any, Final, NamedTuple
 
 from . import context, foreign, frameworks, heap, native, wire
-from .engines.base import CannotArm, Engine, Event, Fire, Spot, Watching
+from .engines.base import CannotArm, Engine, Event, Fire, Observer, Spot, Watching
 from .outbox import Outbox
 
 LOOK_EVERY_S: Final = 2.0
@@ -68,7 +68,7 @@ class Outcomes:
         spot = Spot(
             code, code.co_firstlineno, codes.lineages.get(id(code), ()), codes.functions_of(code), end.event
         )
-        watchings: list[Watching] = [(spot, _Listener(self._fire(end)))]
+        watchings: list[Watching] = [(spot, Observer(self._fire(end)))]
         try:
             self._engine.arm(watchings)
         except CannotArm:
@@ -95,27 +95,6 @@ class Outcomes:
         """On the sensor's thread: the outcome as it is sent."""
         _, execution, trace, reason, at = record
         return wire.Outcome(context.formatted(trace)[0] or execution, "fail", at, reason)
-
-
-class _Listener:
-    """Implements `engines.base.Watcher`: outcomes that are missed are simply not told."""
-
-    wants: frozenset[str] | None = None
-
-    def __init__(self, fire: Fire) -> None:
-        self.fire = fire
-
-    def rested(self) -> None:
-        """It never asks to rest."""
-
-    def woke(self) -> None:
-        """Nothing to begin again."""
-
-    def failed(self) -> None:
-        """This one outcome is not told."""
-
-    def idled(self, calls: int) -> None:
-        """It never rests, so there are none."""
 
 
 def _function(end: _End) -> FunctionType | None:

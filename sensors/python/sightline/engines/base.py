@@ -104,6 +104,8 @@ class Watcher(Protocol):
     fire: Fire
     wants: frozenset[str] | None
     """The locals that are all it needs of most hits; None where it needs the frame anyway."""
+    points: tuple[Point, ...]
+    """The instructions that it wants to be told of, at a `write`."""
 
     def rested(self) -> None:
         """The place has been switched off: hits are not observed from now."""
@@ -116,6 +118,28 @@ class Watcher(Protocol):
 
     def idled(self, calls: int) -> None:
         """So many calls were made for places that were switched off, on its behalf. Booked on the budget elsewhere."""
+
+
+class Observer:
+    """A watcher of the sensor's own, behind which no probe stands: it keeps no account of what it did not see."""
+
+    wants: frozenset[str] | None = None
+    points: tuple[Point, ...] = ()
+
+    def __init__(self, fire: Fire) -> None:
+        self.fire = fire
+
+    def rested(self) -> None:
+        """Whoever made it counts for itself how long it was on."""
+
+    def woke(self) -> None:
+        """It goes on as if nothing had been."""
+
+    def failed(self) -> None:
+        """One call less is told."""
+
+    def idled(self, calls: int) -> None:
+        """No probe is to answer for them."""
 
 
 Watching = tuple[Spot, Watcher]

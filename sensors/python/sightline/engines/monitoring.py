@@ -263,6 +263,8 @@ class MonitoringEngine:
             return self._on_write()
         return self._on_told(event, None if event in PROCESS_WIDE else _monitoring.DISABLE)
 
+    # Each of these calls `fire` itself: without a frame it looks for the one two calls up.
+
     def _on_entry(self, event: Event) -> Callable[[CodeType, int], object]:
         fires, sites, rest = self._told[event], self._sites, self._rest
 
@@ -407,10 +409,10 @@ def _at_points(watchers: Sequence[Watcher]) -> Callable[..., Any]:
     """What to call with the offset of an instruction; it gives None where no point is."""
     table: dict[int, list[tuple[Fire, tuple[object, bool, object]]]] = {}
     for watcher in watchers:
-        for point in getattr(watcher, "points", ()):
+        for point in watcher.points:
             table.setdefault(point.after, []).append((watcher.fire, (point, False, MISSING)))
     for watcher in watchers:
-        for point in getattr(watcher, "points", ()):
+        for point in watcher.points:
             table.setdefault(point.offset, []).append((watcher.fire, (point, True, MISSING)))
 
     def fire(offset: int) -> bool | None:

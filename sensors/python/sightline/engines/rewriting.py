@@ -250,6 +250,8 @@ class Root:
         switch = self.switches.setdefault(id(original), Switch()) if every else None
         return inject(code, lines, _wanted(sites), events=events, every=every, switch=switch, writes=writes)
 
+    # Each of these calls `fire` itself: without a frame it looks for the one two calls up.
+
     def _hook(self, site: Site) -> Hook:
         def hook(names: Names | None = None) -> None:
             try:
@@ -303,7 +305,7 @@ class Root:
                 self._hook_of_write(site, watcher, point, False),
             )
             for watcher in site.watchers
-            for point in getattr(watcher, "points", ())
+            for point in watcher.points
         ]
 
     def _hook_of_write(self, site: Site, watcher: Watcher, point: Point, before: bool) -> Hook:

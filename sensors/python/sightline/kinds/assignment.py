@@ -58,16 +58,6 @@ class FoundWriters(Found):
         return [wire.ResolvedPlace(*place) for place in [*told][:MOST_PLACES]]
 
 
-class Writing(Listener):
-    """One probe's ear at the instructions of one code object that may write."""
-
-    __slots__ = ("points",)
-
-    def __init__(self, hits: ProbeHits, fire: Callable[..., bool], points: tuple[Point, ...]) -> None:
-        super().__init__(hits, fire)
-        self.points = points
-
-
 class Begun(NamedTuple):
     """A write whose instruction is running."""
 
@@ -130,7 +120,7 @@ class Assignment(Kind):
         self.hits.bind([spot.code for spot in found.spots])
         told: list[Watching] = []
         for writer in found.writers:
-            told.append((writer.spot, Writing(self.hits, self.on_point, writer.points)))
+            told.append((writer.spot, Listener(self.hits, self.on_point, points=writer.points)))
             unknown = {
                 point.offset: point for point in writer.points if point.is_call and point.owner is None
             }

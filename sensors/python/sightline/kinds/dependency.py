@@ -56,16 +56,6 @@ class FoundCalls(Found):
         ]
 
 
-class Calling(Listener):
-    """One probe's ear at the calls that one code object makes."""
-
-    __slots__ = ("points",)
-
-    def __init__(self, hits: ProbeHits, fire: Callable[..., bool], points: tuple[CallPoint, ...]) -> None:
-        super().__init__(hits, fire)
-        self.points = points
-
-
 class Statement(NamedTuple):
     """A statement that sqlite3 is executing."""
 
@@ -180,7 +170,7 @@ class Dependency(Kind):
             ]
         for spot, points in found.callers:
             told += [
-                (spot, Calling(self.hits, self.on_call, points)),
+                (spot, Listener(self.hits, self.on_call, points=points)),
                 (spot._replace(event="raise"), Listener(self.hits, self.on_raise)),
             ]
         return told

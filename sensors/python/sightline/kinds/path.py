@@ -7,7 +7,7 @@ before the deciding line runs; which way it went is told by the line that came n
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import CodeType, FrameType
 from typing import Any, Final
 
@@ -292,23 +292,21 @@ class Follower:
     # its end
 
     def on_return(self, value: object, frame: FrameType | None = None) -> bool:
-        frame = frame or _getframe(2)
-        call = self.calls.pop(id(frame), None)
-        if call is not None:
-            limits = self.kind.probe.limits
-            kept, cost = self.kind.gate.keep(lambda: snapshots.copy_value(value, limits))
-            call.cost += cost
-            self.hand_over(frame, call, "returned", kept)
-        return False
+        return self.ended(
+            frame or _getframe(2), "returned", lambda limits: snapshots.copy_value(value, limits)
+        )
 
     def on_unwind(self, error: BaseException, frame: FrameType | None = None) -> bool:
-        frame = frame or _getframe(2)
+        return self.ended(
+            frame or _getframe(2), "raised", lambda limits: exceptions.copy_exception(error, limits)
+        )
+
+    def ended(self, frame: FrameType, how: str, copy: Callable[[wire.Limits], Any]) -> bool:
         call = self.calls.pop(id(frame), None)
         if call is not None:
-            limits = self.kind.probe.limits
-            kept, cost = self.kind.gate.keep(lambda: exceptions.copy_exception(error, limits))
+            kept, cost = self.kind.gate.keep(lambda: copy(self.kind.probe.limits))
             call.cost += cost
-            self.hand_over(frame, call, "raised", kept)
+            self.hand_over(frame, call, how, kept)
         return False
 
     def cut(self, frame: FrameType, reason: str) -> None:
