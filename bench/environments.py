@@ -20,7 +20,7 @@ def environment_of(lock: str, interpreter: Path, version: str) -> Path:
     python, stamp = folder / "bin" / "python", folder / ".installed"
     if not (stamp.exists() and stamp.read_text() == wanted.read_text()):
         say(f"installing {wanted.name} for CPython {version}")
-        subprocess.run([interpreter, "-m", "venv", folder], check=True)
+        subprocess.run([interpreter, "-m", "venv", "--clear", folder], check=True)
         subprocess.run([*pip(python), "install", "--require-hashes", "--no-deps", "-r", wanted], check=True)
         stamp.write_text(wanted.read_text())
     return python

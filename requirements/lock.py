@@ -8,15 +8,18 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent
 ROOT = FOLDER.parent
-# The first holds everything; the others are resolved within it, so that they may share one environment.
+# The first holds everything; the others are resolved within it, so that they may share one environment with it.
 LOCKS = {
     "dev": ["pyproject.toml", "--group", "test", "--group", "check", "--group", "example"],
     "app": ["pyproject.toml", "--group", "build"],
     "example": ["--group", "example"],
     "sensor": ["--group", "sensor"],
-    "explore": ["--group", "explore"],
     "peers": ["--group", "peers"],
+    "fuzz": ["--group", "fuzz"],
+    "explore": ["--group", "explore"],
 }
+ALONE = {"explore"}
+"""In an environment of its own on every CPython, because a library's own tests may refuse what we use."""
 OPTIONS = [
     "--universal",
     "--python-version=3.11",
@@ -36,7 +39,8 @@ def main(arguments: list[str]) -> int:
     constraints: list[str] = []  # to what is locked already
     for name, sources in LOCKS.items():
         output = FOLDER / f"{name}.txt"
-        command = [sys.executable, "-m", "uv", "pip", "compile", *sources, *OPTIONS, *constraints, *arguments]
+        within = [] if name in ALONE else constraints
+        command = [sys.executable, "-m", "uv", "pip", "compile", *sources, *OPTIONS, *within, *arguments]
         subprocess.run([*command, f"--output-file={output}"], cwd=ROOT, check=True)
         constraints = constraints or ["--constraint", str(output.relative_to(ROOT))]
     return 0
