@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from investigations.analysis.invariants import Invariant, Violation
     from investigations.analysis.next_probe import Advice
     from investigations.analysis.topology import Diagnosis, NodeSeries
-    from investigations.probes.holding import Held
+    from investigations.probes.invariants import Held
 
 
 class Shape(BaseModel):

@@ -11,9 +11,10 @@ from pydantic import Field
 from investigations.accounts.actors import Actor
 from investigations.api.auth import actor
 from investigations.api.paging import id_in_path
-from investigations.evidence import suggesting
-from investigations.probes import holding, suspecting
+from investigations.evidence import next_probe
+from investigations.probes import invariants
 from investigations.probes import selectors as probes
+from investigations.probes import suspect_commits as suspects
 from investigations.probes.models import Probe
 from investigations.sessions import selectors as sessions
 from investigations.shapes import (
@@ -64,7 +65,7 @@ def learn_invariants(request: HttpRequest, session_id: str, probe_id: str = "") 
     """What always held in passing captures of a probe, which other captures break it, and what versions changed."""
     by = actor(request)
     session = sessions.session(by, id_in_path("ses", session_id))
-    return InvariantsShape.from_result(holding.invariants(by, session, probe=_probe(by, probe_id)))
+    return InvariantsShape.from_result(invariants.learn_invariants(by, session, probe=_probe(by, probe_id)))
 
 
 @router.post(
@@ -74,7 +75,7 @@ def raise_silent_failures(request: HttpRequest, session_id: str, probe_id: str =
     """Put broken invariants into the inbox as alerts, and resolve those that hold again."""
     by = actor(request)
     session = sessions.session(by, id_in_path("ses", session_id))
-    held, alerts = holding.raise_silent_failures(by=by, session=session, probe=_probe(by, probe_id))
+    held, alerts = invariants.raise_silent_failures(by=by, session=session, probe=_probe(by, probe_id))
     return InvariantsShape.from_result(held, alerts=alerts)
 
 
@@ -86,7 +87,7 @@ def raise_silent_failures(request: HttpRequest, session_id: str, probe_id: str =
 def suspect_commits(request: HttpRequest, session_id: str, body: HistoryIn) -> list[SuspectCommitShape]:
     """Commits reachable from the failing one that touched what failing captures ran through, ranked."""
     by = actor(request)
-    found = suspecting.suspect_commits(
+    found = suspects.suspect_commits(
         by,
         sessions.session(by, id_in_path("ses", session_id)),
         [each.to_commit() for each in body.commits],
@@ -104,10 +105,10 @@ def suspect_commits(request: HttpRequest, session_id: str, body: HistoryIn) -> l
 def suggest_probes(request: HttpRequest, session_id: str, body: ThoughtsIn) -> list[AdviceShape]:
     """Where to place the next probe: what is expected to tell most between hypotheses for its cost."""
     by = actor(request)
-    found = suggesting.next_probes(
+    found = next_probe.next_probes(
         by,
         sessions.session(by, id_in_path("ses", session_id)),
-        thoughts=[suggesting.Thought(each.place, each.expects) for each in body.thoughts],
+        thoughts=[next_probe.Thought(each.place, each.expects) for each in body.thoughts],
         probe=_probe(by, body.probe_id),
     )
     return [AdviceShape.from_result(each) for each in found]

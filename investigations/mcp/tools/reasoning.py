@@ -7,12 +7,13 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from investigations.accounts.actors import Actor
-from investigations.evidence import suggesting
+from investigations.evidence import next_probe
 from investigations.mcp.answers import DEFAULT_TOKENS, MOST_TOKENS, Answer, tool
 from investigations.mcp.calling import as_actor, note_step
 from investigations.mcp.references import id_of
-from investigations.probes import holding, suspecting
+from investigations.probes import invariants
 from investigations.probes import selectors as probes
+from investigations.probes import suspect_commits as suspects
 from investigations.probes.models import Probe
 from investigations.sessions import selectors as sessions
 from investigations.shapes import (
@@ -42,7 +43,7 @@ async def learn_invariants(
 
 def _learn(actor: Actor, session_id: str, probe_id: str, purpose: str) -> Answer:
     session = sessions.session(actor, id_of("ses", session_id, "session_id"))
-    found = holding.invariants(actor, session, probe=_probe(actor, probe_id))
+    found = invariants.learn_invariants(actor, session, probe=_probe(actor, probe_id))
     note_step(actor, session, "learn_invariants", f"learned invariants: {found.sentence}", purpose)
     return {"held": InvariantsShape.from_result(found)}
 
@@ -71,7 +72,7 @@ def _suspect(
     purpose: str,
 ) -> Answer:
     session = sessions.session(actor, id_of("ses", session_id, "session_id"))
-    found = suspecting.suspect_commits(
+    found = suspects.suspect_commits(
         actor,
         session,
         [each.to_commit() for each in commits],
@@ -97,10 +98,10 @@ async def suggest_probes(
 
 def _suggest(actor: Actor, session_id: str, thoughts: list[ThoughtIn], probe_id: str, purpose: str) -> Answer:
     session = sessions.session(actor, id_of("ses", session_id, "session_id"))
-    found = suggesting.next_probes(
+    found = next_probe.next_probes(
         actor,
         session,
-        thoughts=[suggesting.Thought(each.place, each.expects) for each in thoughts],
+        thoughts=[next_probe.Thought(each.place, each.expects) for each in thoughts],
         probe=_probe(actor, probe_id),
     )
     told = found[0].sentence if found else "nothing suspicious is left to probe"

@@ -14,10 +14,10 @@ from django.views.decorators.http import require_http_methods, require_POST
 from investigations.accounts import permissions
 from investigations.accounts.actors import Actor
 from investigations.catalog.models import Instance
+from investigations.evidence import next_probe
 from investigations.evidence import selectors as evidence
-from investigations.evidence import suggesting
 from investigations.lib.ids import show
-from investigations.probes import comparing, holding, selectors
+from investigations.probes import comparing, invariants, selectors
 from investigations.probes.models import Capture, Probe
 from investigations.sessions import selectors as sessions
 from investigations.sessions.models import InvestigationSession
@@ -66,8 +66,8 @@ def compare(request: HttpRequest, capture_id: str, other_id: str) -> HttpRespons
             comparing.compare_captures(by, session, probe=probe, label_paths=label_paths)
         ),
         "label_paths": ", ".join(label_paths),
-        "held": holding.invariants(by, session, probe=probe),
-        "advice": suggesting.next_probes(by, session, probe=probe),
+        "held": invariants.learn_invariants(by, session, probe=probe),
+        "advice": next_probe.next_probes(by, session, probe=probe),
         "may_raise": permissions.may(by, "label_executions", session.environment),
     }
     return render(request, "captures/compare.html", context)
@@ -81,7 +81,7 @@ def raise_silent_failures(request: HttpRequest, capture_id: str) -> HttpResponse
     row = selectors.capture(by, id_in_address("cap", capture_id))
     session = sessions.session(by, row.session_id)
     probe = Probe.objects.filter(pk=row.probe_id).first()
-    _, burning = holding.raise_silent_failures(by=by, session=session, probe=probe)
+    _, burning = invariants.raise_silent_failures(by=by, session=session, probe=probe)
     messages.success(request, f"{burning} broken invariant{'s' * (burning != 1)} in the inbox.")
     return redirect("inbox")
 

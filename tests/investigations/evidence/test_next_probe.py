@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from investigations.evidence.next_probe import Thought, next_probes
 from investigations.evidence.services import propose_hypothesis
-from investigations.evidence.suggesting import Thought, next_probes
 
 SPLITS = {"H1": {"str": 0.9, "bool": 0.1}, "H2": {"str": 0.1, "bool": 0.9}}
 

@@ -11,7 +11,7 @@ from investigations.evidence import selectors
 from investigations.evidence.models import HypothesisState
 from investigations.probes import selectors as probes
 from investigations.probes.models import Capture, Probe
-from investigations.probes.suspecting import stacks
+from investigations.probes.suspect_commits import stacks
 from investigations.sessions.models import InvestigationSession
 
 if TYPE_CHECKING:

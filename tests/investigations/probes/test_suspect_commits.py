@@ -8,7 +8,7 @@ from uuid_utils.compat import uuid7
 from investigations.analysis.commits import Commit
 from investigations.lib.errors import NotFound
 from investigations.probes.services import label_executions
-from investigations.probes.suspecting import stacks, suspect_commits
+from investigations.probes.suspect_commits import stacks, suspect_commits
 from investigations.shapes import LabelIn
 from sightline import wire
 

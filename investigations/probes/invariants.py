@@ -54,7 +54,7 @@ class Held:
     sentence: str
 
 
-def invariants(by: Actor, session: InvestigationSession, *, probe: Probe | None = None) -> Held:
+def learn_invariants(by: Actor, session: InvestigationSession, *, probe: Probe | None = None) -> Held:
     """What held in the latest passing captures of a probe (the one that fails most, when none is named)."""
     # Only learning pays for NumPy: see comparing.
     from investigations.analysis.features import tabulate
@@ -114,7 +114,7 @@ def raise_silent_failures(
 ) -> tuple[Held, int]:
     """Tell the inbox of broken invariants as alerts, and resolve those that hold again; how many burn now."""
     permissions.require(by, "label_executions", session.environment)
-    held = invariants(by, session, probe=probe)
+    held = learn_invariants(by, session, probe=probe)
     if held.probe is None:
         return held, 0
     now = timezone.now()

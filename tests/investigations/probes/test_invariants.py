@@ -7,7 +7,7 @@ from uuid_utils.compat import uuid7
 
 from investigations.alerts.models import Alert
 from investigations.lib.errors import Forbidden, NotFound
-from investigations.probes.holding import invariants, raise_silent_failures
+from investigations.probes.invariants import learn_invariants, raise_silent_failures
 from investigations.probes.services import label_executions
 from investigations.shapes import LabelIn
 from sightline import wire
@@ -26,7 +26,7 @@ def taken(probe, capture, responder, environment):
 
 
 def test_what_passing_captures_hold_to_is_broken_by_others(responder, session, probe, taken):
-    held = invariants(responder, session, probe=probe)
+    held = learn_invariants(responder, session, probe=probe)
     assert (held.passing, held.checked) == (30, 3)
     first = held.broken[0]
     assert first.violation.invariant.sentence.startswith("urgent is always bool")
@@ -51,13 +51,13 @@ def test_it_is_over_once_the_invariant_holds_again(responder, session, probe, ta
 
 
 def test_nothing_failing_and_no_probe_named_is_an_answer(responder, session, probe):
-    held = invariants(responder, session)
+    held = learn_invariants(responder, session)
     assert held.probe is None
     assert "No probe here" in held.sentence
 
 
 def test_who_may_not(stranger, viewer, session, probe, taken):
     with pytest.raises(NotFound):
-        invariants(stranger, session, probe=probe)
+        learn_invariants(stranger, session, probe=probe)
     with pytest.raises(Forbidden):
         raise_silent_failures(by=viewer, session=session, probe=probe)
