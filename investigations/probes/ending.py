@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from investigations.accounts import permissions
@@ -29,6 +30,7 @@ from investigations.sessions.models import SessionStatus
 
 UNDO_WITHIN = timedelta(minutes=15)
 """How long what a person ended can be taken back; its time to live runs on meanwhile."""
+MOST_AT_ONCE = 1000
 
 
 @transaction.atomic
@@ -40,24 +42,23 @@ def remove_probe(*, by: Actor, probe: Probe, purpose: str = "") -> Probe:
 
 def expire_probes(*, now: datetime | None = None) -> int:
     """End the active probes whose time is up; answers how many that was."""
-    now = now or timezone.now()
-    due = Probe.objects.filter(state=ProbeState.ACTIVE, expires_at__lte=now)
-    count = 0
-    for probe in due.select_related("session", "service")[:1000]:
-        with transaction.atomic():
-            ended = _end(SYSTEM, probe, ProbeState.EXPIRED, "Its time was up.", "expired")
-            count += ended.state == ProbeState.EXPIRED
-    return count
+    due = Probe.objects.filter(expires_at__lte=now or timezone.now())
+    return _end_each(due, ProbeState.EXPIRED, "Its time was up.", "expired")
 
 
 def end_in_closed_sessions() -> int:
     """Disarm what is still active in sessions that were closed; answers how many that was."""
-    left = Probe.objects.filter(state=ProbeState.ACTIVE, session__status=SessionStatus.CLOSED)
+    left = Probe.objects.filter(session__status=SessionStatus.CLOSED)
+    return _end_each(left, ProbeState.REMOVED, "Its session was closed.", "removed")
+
+
+def _end_each(probes: QuerySet[Probe], state: ProbeState, reason: str, verb: str) -> int:
+    """End the active ones among these, each by itself: no lock of a busy session holds the others up."""
     count = 0
-    for probe in left.select_related("session", "service")[:1000]:
+    active = probes.filter(state=ProbeState.ACTIVE).select_related("session", "service")
+    for probe in active[:MOST_AT_ONCE]:
         with transaction.atomic():
-            ended = _end(SYSTEM, probe, ProbeState.REMOVED, "Its session was closed.", "removed")
-            count += ended.state == ProbeState.REMOVED
+            count += _end(SYSTEM, probe, state, reason, verb).state == state
     return count
 
 
