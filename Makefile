@@ -69,6 +69,7 @@ explore: install install-sensor ## arms probes on a whole third-party library an
 	@$(BIN)/python -m bench.explore
 
 fuzz: install ## bytes that nobody meant at every door of the sensor and the gateway's decoder, a minute for each
+	@$(PYTHON) requirements/install.py .venv fuzz
 	@$(BIN)/python -W ignore::SyntaxWarning tests/sensors/fuzzing.py 60
 
 ## ── Keep it ─────────────────────────────────────────────────────────────────────────────────────────────────────

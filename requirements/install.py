@@ -26,6 +26,7 @@ OURS = {
     "dev": ["sensors/python", "."],
     "sensor": ["sensors/python"],
     "example": [],
+    "fuzz": [],
 }
 UVS_WORDS = {
     "index-url": "UV_DEFAULT_INDEX",

@@ -1,31 +1,36 @@
 """Bytes that nobody meant, thrown at every door of the sensor and the gateway's decoder: `fuzzing.py [SECONDS [DOOR]]`.
 
-Each door may refuse with its own error and with no other, and must be done in time. With one door named and atheris
-installed, the bytes are chosen by what they reach; else they are mutations of good ones, the same in every run.
+Each door may refuse with its own error and with no other, and must be done in time. Where atheris is installed
+(`requirements/fuzz.txt`), it chooses the bytes by what they reach and goes on from what earlier runs have reached;
+else they are mutations of good ones, the same in every run.
 """
 
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import random
+import re
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+GUIDED = importlib.util.find_spec("atheris") is not None
 if __name__ == "__main__":
     sys.path[:1] = [str(ROOT), str(ROOT / "sensors" / "python")]
+    if GUIDED and len(sys.argv) > 2:  # this process runs one door: what it imports of ours shows its branches
+        import atheris
 
-with contextlib.suppress(ImportError):
-    import atheris
-if __name__ == "__main__" and "atheris" in globals():
-    with atheris.instrument_imports():
-        import sightline.protocol  # noqa: F401 (imported here, so that its branches are seen)
+        with atheris.instrument_imports(include=["sightline"]):
+            import sightline.expressions
+            import sightline.protocol  # noqa: F401
 
 import msgspec  # noqa: E402
 
-from sightline import expressions, wire  # noqa: E402
+from sightline import expressions, handshake, wire  # noqa: E402
 from sightline.errors import BudgetExceeded, ExpressionError  # noqa: E402
 from sightline.protocol import Protocol, ProtocolError, Token  # noqa: E402
 
@@ -33,6 +38,8 @@ TOKEN = Token("0123456789abcdef", "s" * 43)
 SCOPE = {"a": [3, 1, 2], "b": {"x": 1, 2: "two"}, "c": "text", "d": object(), "e": 1.5, "f": (None, b"bytes")}
 SLOWEST_S = 2.0
 """An input that takes longer than this is a finding; the budget of one evaluation is a hundredth of it."""
+SLOWEST_GUIDED_S = 15
+"""The same under atheris, whose counting makes everything several times slower."""
 HELLO = wire.Hello(
     versions=[],
     token_id="",
@@ -47,6 +54,10 @@ HELLO = wire.Hello(
     sensor_version="0",
     engine=wire.Engine("none", ""),
 )
+CHALLENGE = wire.encode(wire.Challenge(1, b"n" * 32))
+SAID = handshake.transcript(Protocol(TOKEN, HELLO, nonce=b"n" * 32).frames_to_send()[0], CHALLENGE)
+SERVER_KEY = handshake.derive(TOKEN.secret).server_key
+SIGNING_KEY = handshake.signing_key(SERVER_KEY, SAID)
 
 
 def expression(data: bytes) -> None:
@@ -82,6 +93,28 @@ def from_gateway(data: bytes) -> None:
         wire.from_sensor.decode(frame)
 
 
+def proven_gateway(data: bytes) -> None:
+    """From who knows the token, too: a frame in use, the body of a signed probe set, and that of signed terms."""
+    numbers = {"revision": 1, "part": 0, "parts": 1}
+    signed = handshake.sign_probe_set(SIGNING_KEY, **numbers, body=data)
+    terms = handshake.sign_terms(SIGNING_KEY, revision=1, body=data)
+    for frame in (
+        data,
+        wire.encode(wire.ProbeSet(**numbers, body=data, mac=signed)),
+        wire.encode(wire.Terms(revision=1, body=data, mac=terms)),
+    ):
+        with contextlib.suppress(ProtocolError):
+            welcomed().receive(frame)
+
+
+def welcomed() -> Protocol:
+    """A connection in use."""
+    protocol = Protocol(TOKEN, HELLO, nonce=b"n" * 32)
+    protocol.receive(CHALLENGE)
+    protocol.receive(wire.encode(wire.Welcome(handshake.server_proof(SERVER_KEY, SAID), now=0)))
+    return protocol
+
+
 def from_sensor(data: bytes) -> None:
     """What the gateway decodes, body by body."""
     decoders = (wire.from_sensor, wire.capture_body, wire.probe_list, wire.answer_body, wire.redaction_rules)
@@ -95,6 +128,7 @@ DOORS: dict[str, Callable[[bytes], None]] = {
     "template": template,
     "checked_tree": checked_tree,
     "from_gateway": from_gateway,
+    "proven_gateway": proven_gateway,
     "from_sensor": from_sensor,
 }
 _TEXTS = (
@@ -126,6 +160,11 @@ def seeds(door: str) -> list[bytes]:
         wire.Challenge(1, b"n" * 32),
         probes,
         wire.ProbeStatus("p", "armed"),
+        wire.Ack(7, refused=[wire.Refused(0, "too_large")]),
+        wire.HeartbeatAck(1, 2),
+        wire.Request(1, "source", "a.py"),
+        wire.Refusal("slug", "A sentence."),
+        wire.RedactionRules(),
     ]
     return [msgspec.msgpack.encode(message) for message in messages]
 
@@ -180,19 +219,55 @@ def fuzz(door: str, seconds: float) -> int:
     return count
 
 
-def main(seconds: float, wanted: str) -> None:
+def guided(door: str, seconds: float) -> None:
+    """Run atheris on a door in this process, and end the process: with 0 when nothing was found in that time."""
+    corpus = folder_of(door)
+    corpus.mkdir(parents=True, exist_ok=True)
+    for number, seed in enumerate(seeds(door)):
+        (corpus / f"seed-{number}").write_bytes(seed)
+    bounds = [f"-max_total_time={int(seconds)}", f"-timeout={SLOWEST_GUIDED_S}", "-rss_limit_mb=2048"]
+    options = [*bounds, f"-artifact_prefix={corpus.parent}/{door}-", str(corpus)]
+    # Whether it was refused is a branch of the door's own.
+    atheris.Setup([sys.argv[0], *options], atheris.instrument_func(DOORS[door]))
+    atheris.Fuzz()
+
+
+def guided_apart(door: str, seconds: float) -> bool:
+    """Run atheris on a door in a process of its own; whether nothing was found. What it says is left in a file."""
+    log = folder_of(door).with_suffix(".log")
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as file:
+        command = [sys.executable, "-W", "ignore", __file__, str(seconds), door]
+        ended = subprocess.run(command, stdout=file, stderr=subprocess.STDOUT)
+    said = log.read_text(errors="replace")
+    if ended.returncode:
+        sys.stdout.write(f"{door}: found something (all of it in {log.relative_to(ROOT)})\n{said[-3000:]}\n")
+    else:
+        inputs, branches = (re.findall(each, said)[-1] for each in (r"Done (\d+) runs", r"cov: (\d+)"))
+        sys.stdout.write(f"{door}: {inputs} inputs, {branches} branches reached\n")
+    return not ended.returncode
+
+
+def folder_of(door: str) -> Path:
+    """Where the inputs are kept that have reached something new."""
+    return ROOT / "test-results" / "fuzz" / door
+
+
+def main(seconds: float, wanted: str) -> int:
+    """Fuzz one door, or each in its turn; 1 when atheris found something. Mutations raise what they find."""
+    if GUIDED and wanted:
+        guided(wanted, seconds)
+    found = False
     for door in [wanted] if wanted else DOORS:
-        if "atheris" in globals() and wanted:
-            corpus = ROOT / "test-results" / "fuzz" / door
-            corpus.mkdir(parents=True, exist_ok=True)
-            for number, seed in enumerate(seeds(door)):
-                (corpus / f"seed-{number}").write_bytes(seed)
-            options = [f"-max_total_time={int(seconds)}", "-rss_limit_mb=2048", f"-artifact_prefix={corpus}/"]
-            atheris.Setup([sys.argv[0], str(corpus), *options], DOORS[door])
-            atheris.Fuzz()
+        if GUIDED:
+            found |= not guided_apart(door, seconds)
         else:
             sys.stdout.write(f"{door}: {fuzz(door, seconds)} inputs\n")
+        sys.stdout.flush()
+    return int(found)
 
 
 if __name__ == "__main__":
-    main(float(sys.argv[1]) if len(sys.argv) > 1 else 20.0, sys.argv[2] if len(sys.argv) > 2 else "")
+    sys.exit(
+        main(float(sys.argv[1]) if len(sys.argv) > 1 else 20.0, sys.argv[2] if len(sys.argv) > 2 else "")
+    )
