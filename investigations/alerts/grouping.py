@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from django.db.models import Max
 from django.utils import timezone
@@ -43,27 +44,54 @@ def place(environment: Environment, episodes: Sequence[Episode]) -> list[Inciden
     """Give each new episode its incident, and return the incidents opened. Call it under the environment's lock."""
     if not episodes:
         return []
-    wanted = {key_and_reason(episode.alert)[0] for episode in episodes}
-    candidates = _open_incidents(environment, wanted)
+    incidents = _OpenIncidents(environment, {key_and_reason(episode.alert)[0] for episode in episodes})
     likeness = _Likeness(environment, episodes)
     opened, joined = [], []
     for episode in sorted(episodes, key=lambda episode: (episode.started_at, episode.id)):
         key, reason = key_and_reason(episode.alert)
-        incident = next((i for i in candidates if i.grouping_key == key and _is_near(i, episode)), None)
-        like, why = (incident, "") if incident is not None else likeness.of(episode)
-        if like is None:
+        incident, why = incidents.near(key, episode), ""
+        if incident is None:
+            like, why = likeness.of(episode)
+            incident = like and incidents.held(like)
+        if incident is None:
             incident = open_incident(environment, episode, key, reason)
-            incident.last_start = episode.started_at  # type: ignore[attr-defined]
-            candidates.append(incident)
             opened.append(incident)
         else:
-            incident = like
             joined.append(_join(incident, episode, why))
-        episode.incident = incident
+        episode.incident = incidents.take_in(incident, episode)
         likeness.add(episode)
     Episode.objects.bulk_update(episodes, ["incident"])
     IncidentEntry.objects.bulk_create(joined)
     return opened
+
+
+class _OpenIncidents:
+    """Open incidents with the start of their latest episode; one object for each, so that no joining is lost."""
+
+    def __init__(self, environment: Environment, keys: set[str]) -> None:
+        rows = environment.incidents.filter(status=IncidentStatus.OPEN, grouping_key__in=keys)
+        rows = rows.annotate(last_start=Max("episodes__started_at")).order_by("-id")
+        self._incidents: dict[UUID, Incident] = {row.pk: row for row in rows}
+        self._last_start = {row.pk: row.last_start or row.opened_at for row in rows}
+
+    def near(self, key: str, episode: Episode) -> Incident | None:
+        """One of that key in which something began within `WINDOW` of this episode."""
+        for pk, incident in self._incidents.items():
+            if incident.grouping_key == key and abs(episode.started_at - self._last_start[pk]) <= WINDOW:
+                return incident
+        return None
+
+    def held(self, incident: Incident) -> Incident:
+        """The object that stands for this row here, which may be another one."""
+        return self._incidents.get(incident.pk, incident)
+
+    def take_in(self, incident: Incident, episode: Episode) -> Incident:
+        """Say that this episode is one of its."""
+        self._incidents.setdefault(incident.pk, incident)
+        self._last_start[incident.pk] = max(
+            self._last_start.get(incident.pk, episode.started_at), episode.started_at
+        )
+        return incident
 
 
 class _Likeness:
@@ -83,7 +111,7 @@ class _Likeness:
         like = self._episodes.get(joined.like)
         if like is None or like.incident is None:
             return None, ""
-        return _as_last(like.incident, like), joined.sentence.replace(joined.like, like.alert.name)
+        return like.incident, joined.sentence.replace(joined.like, like.alert.name)
 
     def add(self, episode: Episode) -> None:
         """What has found its incident may draw others into it."""
@@ -122,12 +150,6 @@ def _plain(episode: Episode) -> PlainAlert:
     labels = {str(name): str(value) for name, value in alert.labels.items()}
     started = episode.started_at.timestamp()
     return PlainAlert(str(episode.id), started, alert.service_name, labels, alert.summary)
-
-
-def _as_last(incident: Incident, episode: Episode) -> Incident:
-    if not hasattr(incident, "last_start"):
-        incident.last_start = episode.started_at  # type: ignore[attr-defined]
-    return incident
 
 
 def open_incident(
@@ -204,22 +226,11 @@ def worst(severities: Iterable[str]) -> str:
     return min(severities, key=order.index)
 
 
-def _open_incidents(environment: Environment, keys: set[str]) -> list[Incident]:
-    rows = Incident.objects.filter(environment=environment, status=IncidentStatus.OPEN, grouping_key__in=keys)
-    return list(rows.annotate(last_start=Max("episodes__started_at")).order_by("-id"))
-
-
-def _is_near(incident: Incident, episode: Episode) -> bool:
-    last: datetime = incident.last_start or incident.opened_at  # type: ignore[attr-defined]
-    return abs(episode.started_at - last) <= WINDOW
-
-
 def _join(incident: Incident, episode: Episode, why: str = "") -> IncidentEntry:
     severity = worst([incident.severity, episode.alert.severity])
     if severity != incident.severity:
         incident.severity = severity
         incident.save(update_fields=["severity"])
-    incident.last_start = max(incident.last_start, episode.started_at)  # type: ignore[attr-defined]
     sentence = f"{episode.alert.name} joined: {why or incident.grouping_reason}"
     return _entry(incident, SYSTEM, "alert_joined", sentence, episode.started_at)
 

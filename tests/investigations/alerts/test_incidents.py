@@ -61,6 +61,20 @@ def test_much_alike_alerts_of_two_services_that_begin_together_are_one_incident_
     assert "0 s apart" in sentences(incident)[1]
 
 
+def test_whoever_joins_for_whatever_reason_an_incident_stays_as_grave_as_its_gravest_alert(
+    prometheus: AlertSource, posted: Tell, reading: Make
+) -> None:
+    shared = {"cluster": "eu-1", "team": "shop", "region": "eu", "zone": "a", "tier": "1", "plan": "b"}
+    posted(prometheus, [reading("ErrorRate", service="checkout", severity="info", **shared)], minute=1)
+    alike = reading("ErrorRate", service="fraud", severity="info", **shared)
+    graver = reading("Saturated", service="checkout", severity="critical", minute=0.1)
+    milder = reading("ErrorRate", service="orders", severity="warning", minute=0.2, **shared)
+    posted(prometheus, [alike, graver, milder], minute=2)
+    incident = Incident.objects.get()
+    assert incident.episodes.count() == 4
+    assert incident.severity == "critical"
+
+
 def test_an_alert_of_no_service_is_an_incident_by_itself(
     prometheus: AlertSource, posted: Tell, reading: Make
 ) -> None:
