@@ -1,8 +1,8 @@
 """Which episodes belong to one incident, and the sentence that says why.
 
-Alerts of one service that begin close together belong together; so do those of several services that are much alike
-and begin at about the same time (`investigations.analysis.grouping`). Only an open incident takes in new episodes;
-what begins after its end opens a new one that points back.
+Alerts of one service that begin close together belong together; so do those of several services that are much alike,
+or call each other, and begin at about the same time (`investigations.analysis.grouping`). Only an open incident takes
+in new episodes; what begins after its end opens a new one that points back.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from django.utils import timezone
 from investigations.accounts.actors import SYSTEM, Actor
 from investigations.accounts.models import Environment
 from investigations.alerts.models import Alert, Episode, Incident, IncidentEntry, IncidentStatus, Severity
+from investigations.catalog.calls import calls_between
 
 if TYPE_CHECKING:
     from investigations.analysis.grouping import Alert as PlainAlert
@@ -122,9 +123,9 @@ class _Likeness:
     def _loaded(self) -> Grouper:
         if self._grouper is None:
             # Only grouping pays for the template miner.
-            from investigations.analysis.grouping import Grouper
+            from investigations.analysis.grouping import Grouper, hops_over
 
-            self._grouper = Grouper(hops=_hops)
+            self._grouper = Grouper(hops=hops_over(calls_between(self._environment)))
             recent = Episode.objects.filter(
                 incident__environment=self._environment,
                 incident__status=IncidentStatus.OPEN,
@@ -136,11 +137,6 @@ class _Likeness:
                 self._grouper.add(_plain(row))
                 self._episodes[str(row.id)] = row
         return self._grouper
-
-
-def _hops(one: str, other: str) -> int | None:
-    """Calls between services are not known here; alerts that name no service share none."""
-    return 0 if one and one == other else None
 
 
 def _plain(episode: Episode) -> PlainAlert:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
+import networkx
 from drain3 import TemplateMiner
 from drain3.template_miner_config import TemplateMinerConfig
 
@@ -23,6 +24,8 @@ LONGEST_GROUP_S = 6 * 3600.0
 NOISY = 0.8
 """Share of distinct values among a label's occurrences above which it says nothing."""
 NOISY_AFTER = 8
+MOST_HOPS = 3
+"""Services farther apart have as good as nothing to do with each other."""
 WEIGHTS = {"labels": 0.35, "text": 0.15, "time": 0.2, "topology": 0.2, "shared": 0.1}
 
 
@@ -52,13 +55,32 @@ class Joined:
     sentence: str
 
 
+Hops = Callable[[str, str], int | None]
+
+
+def hops_over(calls: Iterable[tuple[str, str]]) -> Hops:
+    """The calls between two services, either way, by (caller, callee); None beyond `MOST_HOPS` or for no service."""
+    graph: networkx.Graph[str] = networkx.Graph()
+    graph.add_edges_from(calls)
+    near: dict[str, Mapping[str, int]] = {}
+
+    def hops(one: str, other: str) -> int | None:
+        if not (one and other):
+            return None
+        if one not in near and one in graph:
+            near[one] = networkx.single_source_shortest_path_length(graph, one, cutoff=MOST_HOPS)
+        return 0 if one == other else near.get(one, {}).get(other)
+
+    return hops
+
+
 @dataclass(slots=True)
 class Grouper:
     """Takes alerts in the order they come. ``hops`` gives the calls between two services, None when not
     connected.
     """
 
-    hops: Callable[[str, str], int | None] = lambda one, other: 0 if one == other else None
+    hops: Hops = field(default_factory=lambda: hops_over(()))
     _open: list[tuple[Alert, str, str]] = field(default_factory=list)
     _starts: dict[str, float] = field(default_factory=dict)
     _seen: dict[str, Counter[str]] = field(default_factory=dict)

@@ -119,3 +119,20 @@ class FunctionMinute(models.Model):
 
     def __str__(self) -> str:
         return f"{self.instance_id} {self.minute:%H:%M}"
+
+
+class ServiceCall(models.Model):
+    """One service was seen to call another: by an outgoing call that named it, or by a trace through just the two."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="service_calls")
+    caller = models.ForeignKey(Service, on_delete=models.CASCADE, related_name="calls_out")
+    callee = models.ForeignKey(Service, on_delete=models.CASCADE, related_name="calls_in")
+    seen_at = models.DateTimeField(help_text="When last.")
+
+    class Meta:
+        ordering = ["caller__name", "callee__name"]
+        constraints = [models.UniqueConstraint(fields=["caller", "callee"], name="one_row_per_call")]
+
+    def __str__(self) -> str:
+        return f"{self.caller.name} calls {self.callee.name}"

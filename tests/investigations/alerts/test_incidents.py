@@ -6,12 +6,16 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
+from django.utils import timezone
 
 from investigations.accounts.actors import Actor
+from investigations.accounts.models import Environment
 from investigations.alerts import services
 from investigations.alerts.backends.base import Reading
 from investigations.alerts.ingest import Ingested
 from investigations.alerts.models import AlertSource, Episode, Incident
+from investigations.catalog.calls import note_calls
+from investigations.catalog.services import ensure_service
 from investigations.lib.errors import Conflict, Forbidden, Invalid, NotFound
 
 Tell = Callable[..., Ingested]
@@ -59,6 +63,17 @@ def test_much_alike_alerts_of_two_services_that_begin_together_are_one_incident_
     assert incident.episodes.count() == 2
     assert "With ErrorRate: " in sentences(incident)[1]
     assert "0 s apart" in sentences(incident)[1]
+
+
+def test_alerts_of_services_that_call_each_other_are_one_incident_and_it_says_so(
+    environment: Environment, prometheus: AlertSource, posted: Tell, reading: Make
+) -> None:
+    shared = {"cluster": "eu-1", "severity": "critical"}
+    alike = [reading("ErrorRate", service=name, **shared) for name in ("checkout", "fraud")]
+    caller, callee = (ensure_service(environment=environment, name=name) for name in ("checkout", "fraud"))
+    note_calls([(caller.pk, callee.pk)], timezone.now())
+    posted(prometheus, alike, minute=1)
+    assert "fraud and checkout are 1 call apart" in sentences(Incident.objects.get())[1]
 
 
 def test_whoever_joins_for_whatever_reason_an_incident_stays_as_grave_as_its_gravest_alert(

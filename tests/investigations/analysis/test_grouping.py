@@ -1,4 +1,4 @@
-from investigations.analysis.grouping import Alert, Grouper
+from investigations.analysis.grouping import Alert, Grouper, hops_over
 
 HOPS = {frozenset(["web", "orders"]): 1}
 
@@ -43,3 +43,12 @@ def test_labels_that_always_differ_weigh_nothing():
     groups.add(alert("A", 100, pod="x1"))
     joined = groups.add(alert("B", 101, pod="x2"))
     assert joined.parts["labels"] == 1
+
+
+def test_hops_are_counted_along_the_calls_either_way_and_not_beyond_what_means_anything():
+    hops = hops_over([("web", "orders"), ("orders", "mail"), ("mail", "spool"), ("spool", "disk")])
+    assert [hops("web", each) for each in ("web", "orders", "mail", "spool", "disk")] == [0, 1, 2, 3, None]
+    assert hops("mail", "web") == 2
+    assert hops("web", "elsewhere") is None
+    assert hops("elsewhere", "web") is None
+    assert hops("", "") is None
