@@ -1,28 +1,24 @@
-"""`bench.till`, noting which captures were acknowledged: one line each, capture id and slug, into ACKNOWLEDGED/<pid>.
+"""`bench.till`, noting which captures were acknowledged: each batch with its answer, into ACKNOWLEDGED/<pid>.
 
 What the sensor believes to be stored is known only inside its process, so the note is taken there, on the sensor's own
-thread, right before it forgets the batch.
+thread, right before it forgets the batch. It is kept as it was sent: reading it here would be booked on the sensor's
+budget, and is the walk's business (`tests.observed.notes`).
 """
 
 import os
 
 from bench.till import app  # noqa: F401
-from sightline import wire
 from sightline.transport import Transport
+from tests.observed.notes import note
 
 _acknowledged = Transport._acknowledged
-_file = open(os.path.join(os.environ["ACKNOWLEDGED"], str(os.getpid())), "a", buffering=1)
+_file = open(os.path.join(os.environ["ACKNOWLEDGED"], str(os.getpid())), "ab", buffering=0)
 
 
-def note(transport, ack):
-    batch = transport._deliveries._batches.get(ack.sequence)
-    message = wire.from_sensor.decode(batch.frame) if batch else None
-    if isinstance(message, wire.Captures):
-        refused = {each.index: each.slug for each in ack.refused}
-        for index, body in enumerate(message.bodies):
-            capture = wire.capture_body.decode(body)
-            _file.write(f"{capture.id.hex()} {refused.get(index, 'stored')}\n")
+def noting(transport, ack):
+    if batch := transport._deliveries._batches.get(ack.sequence):
+        _file.write(note(batch.frame, ack))
     _acknowledged(transport, ack)
 
 
-Transport._acknowledged = note
+Transport._acknowledged = noting

@@ -30,6 +30,7 @@ from investigations.supervise.home import Home
 from investigations.supervise.parts import HOST, ROOT, Parts, free_port
 from investigations.supervise.postgres import Cluster
 from investigations.supervise.valkey import Valkey
+from tests.observed.notes import answers
 
 pytestmark = [pytest.mark.walk, pytest.mark.timeout(3600)]  # sixty restarts, on however busy a machine
 
@@ -150,7 +151,6 @@ class Installation:
                 "SIGHTLINE_SERVICE": SERVICE,
                 "SIGHTLINE_ENVIRONMENT": "production",
                 "SIGHTLINE_ROOTS": str(ROOT / "bench"),
-                "SIGHTLINE_BUDGET": "0.2",  # what the budget sheds on a busy machine is another test's business
                 "ACKNOWLEDGED": str(acknowledged),
             }
 
@@ -320,7 +320,7 @@ def is_settled(installation: Installation) -> bool:
 def read_notes(folder: Path) -> dict[str, str]:
     notes: dict[str, str] = {}
     for file in folder.iterdir():
-        notes |= dict(line.split() for line in file.read_text().splitlines())
+        notes |= dict(answers(file))
     return notes
 
 
