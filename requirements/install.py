@@ -4,8 +4,8 @@
     python3 requirements/install.py .venv app example    what `make demo` runs
     python3 requirements/install.py --sensor-suites      .venv-3.12, .venv-3.13: one per other CPython found
 
-It needs CPython 3.11 or later and nothing else: the locks are installed by pip, with every hash checked. Where uv has
-come with an environment already it installs the others, from the same locks and the same index in a tenth of the time.
+It needs CPython 3.11 or later and nothing else: pip installs uv, and uv all the rest, from the locks with every hash
+checked, in a tenth of the time pip takes. Where uv cannot (an index that only pip is told how to reach), pip does.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
 ROOT = FOLDER.parent
+UV = ROOT / ".venv" / "bin" / "uv"
 OLDEST = (3, 11)
 SENSOR_PYTHONS = ("3.11", "3.12", "3.13")
 OURS = {
@@ -62,6 +64,7 @@ def install(environment: Path, locks: list[str], python: str) -> None:
         return
     if not (environment / "bin" / "python").exists():
         subprocess.run([python, "-m", "venv", environment], check=True)
+    fetch_uv()
     print(f"Installing {' and '.join(locks)} into {environment.name} ...", flush=True)
     files = [part for lock in locks for part in ("--requirement", FOLDER / f"{lock}.txt")]
     ours = dict.fromkeys(project for lock in locks for project in OURS[lock])
@@ -75,12 +78,20 @@ def install(environment: Path, locks: list[str], python: str) -> None:
     stamp.write_text(wanted)
 
 
+def fetch_uv() -> None:
+    """Put uv into the dashboard's environment, by pip and from its own lock; what it cannot have it does without."""
+    main = ROOT / ".venv"
+    if (main / "bin" / "python").exists() and not UV.exists():
+        wish = ["--require-hashes", "--no-deps", "--requirement", FOLDER / "installer.txt"]
+        with suppress(subprocess.CalledProcessError):
+            install_with_pip(main, wish)
+
+
 def install_with_uv(environment: Path, wish: list[str | Path]) -> bool:
     """Whether uv is here and has done it."""
-    uv = ROOT / ".venv" / "bin" / "uv"
-    if not uv.exists() or environment == ROOT / ".venv":
+    if not UV.exists():
         return False
-    command = [uv, "pip", "install", "--quiet", "--python", environment / "bin" / "python", *wish]
+    command = [UV, "pip", "install", "--quiet", "--python", environment / "bin" / "python", *wish]
     return (
         subprocess.run(command, env=os.environ | settings_of_pip(), stderr=subprocess.DEVNULL).returncode == 0
     )

@@ -11,6 +11,7 @@ ROOT = FOLDER.parent
 # The first holds everything; the others are resolved within it, so that they may share one environment with it.
 LOCKS = {
     "dev": ["pyproject.toml", "--group", "test", "--group", "check", "--group", "example"],
+    "installer": ["--group", "installer"],
     "app": ["pyproject.toml", "--group", "build"],
     "example": ["--group", "example"],
     "sensor": ["--group", "sensor"],
