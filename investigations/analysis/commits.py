@@ -13,6 +13,9 @@ from collections import Counter, deque
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from investigations.analysis.localisation import Suspect
+from investigations.analysis.significance import Interval
+
 DECAY = 0.5
 """How much less an older change of the same element answers for it, for every newer one."""
 ONSET_SCALE_S = 6 * 3600.0
@@ -38,7 +41,11 @@ class Commit:
 
 @dataclass(frozen=True, slots=True)
 class SuspectCommit:
-    """``score`` is 0 to 1, made of ``parts`` by `WEIGHTS`; ``because`` the suspicious elements it touched."""
+    """``score`` is 0 to 1, made of ``parts`` by `WEIGHTS`; ``because`` the suspicious elements it touched.
+
+    How surely the most suspicious of these goes with failing is told by ``suspect``, where that was given: ``test``,
+    ``n`` executions, ``effect`` and ``q`` are its. A commit that only touched the stack has q = 1.
+    """
 
     commit: str
     score: float
@@ -46,6 +53,27 @@ class SuspectCommit:
     because: tuple[str, ...]
     candidates: int
     sentence: str
+    suspect: Suspect | None = None
+
+    @property
+    def test(self) -> str:
+        return self.suspect.test if self.suspect else "none"
+
+    @property
+    def n(self) -> int:
+        return self.suspect.n if self.suspect else 0
+
+    @property
+    def coverage(self) -> float:
+        return self.suspect.coverage if self.suspect else 0.0
+
+    @property
+    def effect(self) -> Interval:
+        return self.suspect.effect if self.suspect else Interval("risk_ratio", 1.0, 0.0, math.inf)
+
+    @property
+    def q(self) -> float:
+        return self.suspect.q if self.suspect else 1.0
 
 
 def suspect_commits(
@@ -56,11 +84,13 @@ def suspect_commits(
     last_good: str = "",
     stack: Collection[str] = (),
     onset: float | None = None,
+    suspects: Mapping[str, Suspect] | None = None,
 ) -> list[SuspectCommit]:
     """Ranks the commits between ``last_good`` and ``running``; newest first in ``history``.
 
-    ``suspicion`` of elements is 0 to 1 (from `localisation`); ``stack`` are elements of captured stacks and
-    probed lines; ``onset`` is when it began. Commits that touch nothing suspicious and no stack are left out.
+    ``suspicion`` of elements is 0 to 1 (from `localisation`, whose ``suspects`` say how surely); ``stack`` are
+    elements of captured stacks and probed lines; ``onset`` is when it began. Commits that touch nothing suspicious and
+    no stack are left out.
     """
     candidates = _candidates(history, running, last_good)
     churn = Counter(file for commit in history for file in commit.files)
@@ -75,7 +105,7 @@ def suspect_commits(
         }
         newer.update(commit.elements)
         if parts["elements"] or parts["stack"]:
-            ranked.append(_suspect(commit, parts, suspicion, len(candidates)))
+            ranked.append(_suspect(commit, parts, suspicion, len(candidates), suspects or {}))
     return sorted(ranked, key=lambda each: (-round(each.score, 9), _age(candidates, each.commit)))
 
 
@@ -110,7 +140,11 @@ def _soon(commit: Commit, onset: float | None) -> float:
 
 
 def _suspect(
-    commit: Commit, parts: Mapping[str, float], suspicion: Mapping[str, float], candidates: int
+    commit: Commit,
+    parts: Mapping[str, float],
+    suspicion: Mapping[str, float],
+    candidates: int,
+    suspects: Mapping[str, Suspect],
 ) -> SuspectCommit:
     score = sum(WEIGHTS[name] * value for name, value in parts.items())
     touched = sorted(
@@ -120,7 +154,8 @@ def _suspect(
     more = f" and {len(touched) - 1} more suspicious places" if len(touched) > 1 else ""
     soon = "" if parts["onset"] <= 0.5 else ", and went live shortly before it began"
     sentence = f"{commit.id[:10]} {what}{more}{soon} (score {score:.2f} among {candidates} commits)."
-    return SuspectCommit(commit.id, score, parts, tuple(touched[:5]), candidates, sentence)
+    suspect = next((suspects[each] for each in touched if each in suspects), None)
+    return SuspectCommit(commit.id, score, parts, tuple(touched[:5]), candidates, sentence, suspect)
 
 
 def _age(candidates: Sequence[Commit], id: str) -> int:

@@ -68,6 +68,11 @@ class Difference:
     medians: tuple[float, float] | None = None
     sentence: str = ""
 
+    @property
+    def n(self) -> int:
+        """Rows in which it is known whether it holds."""
+        return self.known_failing + self.known_passing
+
 
 @dataclass(frozen=True, slots=True)
 class Needed:
@@ -97,6 +102,10 @@ class Comparison:
     restating: tuple[Difference, ...]
     needed: Needed
     sentence: str
+
+    @property
+    def n(self) -> int:
+        return self.failing + self.passing
 
 
 def compare(

@@ -45,7 +45,11 @@ class Alert:
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """Where an alert went: its group (named by the group's first alert), the alert it is like, and why."""
+    """Where an alert went: its group (named by the group's first alert), the alert it is like, and why.
+
+    ``similarity`` is that to the likest of the ``n`` alerts open then; ``coverage`` is the share of it that could be
+    told, for some alerts name no service, or one of which nobody knows who calls it.
+    """
 
     alert: str
     group: str
@@ -53,6 +57,8 @@ class Joined:
     similarity: float
     parts: Mapping[str, float]
     sentence: str
+    n: int
+    coverage: float
 
 
 Hops = Callable[[str, str], int | None]
@@ -108,9 +114,11 @@ class Grouper:
                 best = (similarity, other, group, parts)
         if best is None or best[0] < ENOUGH:
             sentence = "A group of its own: like no alert of the last quarter of an hour."
-            return Joined(alert.id, alert.id, "", 0.0 if best is None else best[0], {}, sentence)
+            alone, parts = (best[0], best[3]) if best else (0.0, {})
+            return Joined(alert.id, alert.id, "", alone, {}, sentence, len(self._open), _told(alert, parts))
         similarity, other, group, parts = best
-        return Joined(alert.id, group, other.id, similarity, parts, _reason(alert, other, parts))
+        reason, coverage = _reason(alert, other, parts), _told(alert, parts)
+        return Joined(alert.id, group, other.id, similarity, parts, reason, len(self._open), coverage)
 
     def _parts(self, one: Alert, other: Alert, template: str, text: str) -> dict[str, float]:
         hops = self.hops(one.service, other.service)
@@ -129,6 +137,13 @@ class Grouper:
         seen = self._seen[name]
         total = seen.total()
         return total >= NOISY_AFTER and len(seen) / total >= NOISY
+
+
+def _told(alert: Alert, parts: Mapping[str, float]) -> float:
+    """The share of `WEIGHTS` about which something is known."""
+    unknown = {"topology"} if not parts.get("topology") else set()
+    unknown |= set() if alert.summary else {"text"}
+    return round(sum(weight for name, weight in WEIGHTS.items() if name not in unknown), 6)
 
 
 def _quiet_config() -> TemplateMinerConfig:

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations, pairwise
 
 import numpy as np
 import numpy.typing as npt
 
+from investigations.analysis import significance
 from investigations.analysis.features import ABSENT, UNKNOWN, Column, Table, identity
+from investigations.analysis.significance import Interval
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
@@ -24,6 +26,7 @@ Floats = npt.NDArray[np.float64]
 CONFIDENT = 0.95
 MOST_PAIRED = 40
 ONE_OF = 3
+TEST = "survival"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,8 @@ class Invariant:
     """``kind`` with its ``paths`` and what it says: ``names`` for sets of types, values or keys, ``numbers``
     for bounds.
 
-    ``n`` passing rows bear it out; ``confidence`` is one minus the probability to see that by chance.
+    ``n`` passing rows bear it out, which is ``coverage`` of all; ``confidence`` is one minus the probability to see
+    that by chance (`TEST`), and ``q`` that probability held against all candidates.
     """
 
     kind: str
@@ -41,12 +45,22 @@ class Invariant:
     n: int
     confidence: float
     sentence: str
+    coverage: float = 1.0
+    q: float = 1.0
+    test: str = TEST
+
+    @property
+    def effect(self) -> Interval:
+        """The share of passing rows in which it holds: all that were seen, and as many as that allows for."""
+        return significance.share(self.n, self.n)
 
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """An invariant that does not hold everywhere: in ``broken`` of ``known`` rows, the first of them
-    ``rows``.
+    """An invariant that does not hold everywhere: in ``broken`` of ``known`` rows, the first of them ``rows``.
+
+    ``effect`` is the share that breaks it; ``p`` (Fisher's) that of breaking so often if the passing rows, none of
+    which does, were no different; ``q`` the same held against all invariants that were looked at.
     """
 
     invariant: Invariant
@@ -55,6 +69,17 @@ class Violation:
     coverage: float
     rows: tuple[int, ...]
     sentence: str
+    p: float = 1.0
+    q: float = 1.0
+    test: str = "fisher"
+
+    @property
+    def n(self) -> int:
+        return self.known + self.invariant.n
+
+    @property
+    def effect(self) -> Interval:
+        return significance.share(self.broken, self.known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +88,17 @@ class Drift:
 
     before: str
     after: str
+    n: int
     violations: tuple[Violation, ...]
+
+    @property
+    def coverage(self) -> float:
+        """What is known of the least known."""
+        return min((each.coverage for each in self.violations), default=0.0)
+
+    @property
+    def sentence(self) -> str:
+        return f"From {self.before} to {self.after}: {self.violations[0].sentence}"
 
 
 def learn(passing: Table, confident: float = CONFIDENT) -> list[Invariant]:
@@ -72,19 +107,25 @@ def learn(passing: Table, confident: float = CONFIDENT) -> list[Invariant]:
     found = [each for column in columns for each in _about_one(column)]
     paired = [column for column in columns if _is_paired(column)][:MOST_PAIRED]
     found += [each for one, other in combinations(paired, 2) for each in _about_two(one, other)]
-    kept = [each for each in found if each.confidence >= confident]
+    chances = significance.discovered([1 - each.confidence for each in found])
+    kept = [
+        replace(each, coverage=each.n / passing.rows, q=q)
+        for each, q in zip(found, chances, strict=True)
+        if each.confidence >= confident
+    ]
     return sorted(kept, key=lambda each: (-each.confidence, each.paths, each.kind))
 
 
 def violations(invariants: Sequence[Invariant], table: Table) -> list[Violation]:
     """Invariants that rows of another table break, by confidence times the share that breaks them."""
     by_path = {column.path: column for column in table.columns}
-    found = [
-        violation
+    looked_at = [
+        _violation(each, [by_path[path] for path in each.paths], table.rows)
         for each in invariants
         if all(path in by_path for path in each.paths)
-        and (violation := _violation(each, [by_path[path] for path in each.paths], table.rows)) is not None
     ]
+    chances = significance.discovered([each.p for each in looked_at])
+    found = [replace(each, q=q) for each, q in zip(looked_at, chances, strict=True) if each.broken]
     return sorted(
         found,
         key=lambda each: (-each.invariant.confidence * each.broken / each.known, each.invariant.sentence),
@@ -94,7 +135,7 @@ def violations(invariants: Sequence[Invariant], table: Table) -> list[Violation]
 def drift(versions: Sequence[tuple[str, Table]]) -> list[Drift]:
     """From each version to the next, what the first held to and the second does not."""
     found = [
-        Drift(before, after, tuple(violations(learn(old), new)))
+        Drift(before, after, old.rows + new.rows, tuple(violations(learn(old), new)))
         for (before, old), (after, new) in pairwise(versions)
     ]
     return [each for each in found if each.violations]
@@ -220,16 +261,15 @@ def _invariant(
 # ---------------------------------------------------------------- holding
 
 
-def _violation(invariant: Invariant, columns: Sequence[Column], rows: int) -> Violation | None:
+def _violation(invariant: Invariant, columns: Sequence[Column], rows: int) -> Violation:
     broken, known = _breaks(invariant, columns)
     broken = broken & known
-    if not broken.any():
-        return None
     count, looked = int(broken.sum()), int(known.sum())
     what = invariant.sentence.rpartition(" (")[0]
     sentence = f"Not so in {count} of {looked}: {what} ({invariant.n} passing captures bear it out)."
     first = tuple(int(row) for row in np.flatnonzero(broken)[:10])
-    return Violation(invariant, count, looked, looked / rows, first, sentence)
+    p = significance.fisher(count, looked, count, looked + invariant.n)
+    return Violation(invariant, count, looked, looked / rows, first, sentence, p)
 
 
 def _breaks(invariant: Invariant, columns: Sequence[Column]) -> tuple[Bools, Bools]:

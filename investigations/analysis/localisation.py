@@ -16,9 +16,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import log_ndtr
 
-from investigations.analysis.differences import Comparison, Difference
+from investigations.analysis import significance
+from investigations.analysis.differences import LEVEL, Comparison, Difference
 from investigations.analysis.predicates import CONTRACT
-from investigations.analysis.significance import Z95
+from investigations.analysis.significance import Z95, Interval
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
@@ -50,8 +51,11 @@ class Spectrum:
 class Suspect:
     """One element with its score, the executions behind it, and a sentence.
 
-    ``explains`` counts failing executions this element accounts for (all it held in, or those left when it
-    was chosen). ``rank`` begins at 1; elements that nothing tells apart share one.
+    ``failing`` and ``passing`` are the executions in which it was looked at, ``coverage`` their share of all.
+    ``effect`` is a risk ratio, for ``importance`` Liblit's Increase; ``p`` is Fisher's (or G's) for its holding more or
+    less often in failing executions, ``q`` the same held against all elements. ``frequency`` is its score by SOBER.
+    ``explains`` counts failing executions this element accounts for (all it held in, or those left when it was
+    chosen). ``rank`` begins at 1; elements that nothing tells apart share one.
     """
 
     element: str
@@ -61,11 +65,19 @@ class Suspect:
     failing: int
     held_passing: int
     passing: int
-    low: float
-    high: float
+    effect: Interval
+    coverage: float
+    test: str
+    p: float
+    q: float
+    frequency: float
     explains: int
     rank: int
     sentence: str
+
+    @property
+    def n(self) -> int:
+        return self.failing + self.passing
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,34 +175,79 @@ def explain_failures(spectrum: Spectrum, most: int = 10) -> list[Suspect]:
         if scores[best] <= 0:
             break
         explained = left & spectrum.failing & (spectrum.held[:, best] > 0)
-        bounds = (float(low[best]), float(high[best]))
-        rank = len(suspects) + 1
+        increase = Interval(
+            "increase", float(low[best] + high[best]) / 2, float(low[best]), float(high[best])
+        )
+        judged = _Judged.of(spectrum)
         suspects.append(
-            _suspect(spectrum, best, float(scores[best]), "importance", bounds, int(explained.sum()), rank)
+            judged.suspect(
+                best, "importance", float(scores[best]), int(explained.sum()), len(suspects) + 1, increase
+            )
         )
         left &= ~explained
     return suspects
 
 
-def _suspect(
-    spectrum: Spectrum,
-    at: int,
-    score: float,
-    method: str,
-    bounds: tuple[float, float],
-    explains: int,
-    rank: int,
-) -> Suspect:
-    counts = _counts(spectrum)
-    failing, passing = int(counts.held_failing[at]), int(counts.held_passing[at])
-    element = spectrum.elements[at]
-    sentence = (
-        f"{element} in {failing} of {counts.failing} failing and {passing} of {counts.passing} passing executions"
-        f" ({method} {score:.2f})"
-    )
-    sentence += f"; it accounts for {explains} failing." if explains else "."
-    sides = (failing, counts.failing, passing, counts.passing)
-    return Suspect(element, score, method, *sides, *bounds, explains, rank, sentence)
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """A spectrum with how surely each of its elements goes with failing, whatever it is ranked by."""
+
+    spectrum: Spectrum
+    counts: _Counts
+    p: Floats
+    q: Floats
+    exact: Bools
+    frequency: Floats
+
+    @classmethod
+    def of(cls, spectrum: Spectrum) -> _Judged:
+        counts = _counts(spectrum)
+        a, f, b, s = (
+            each.astype(np.int64)
+            for each in (counts.held_failing, counts.seen_failing, counts.held_passing, counts.seen_passing)
+        )
+        p, exact = significance.exact_or_g(a, f, b, s)
+        q, _ = significance.false_discovery(p, significance.smallest_attainable(a + b, f, s), LEVEL)
+        return cls(spectrum, counts, p, q, exact, sober(spectrum))
+
+    def suspect(
+        self, at: int, method: str, score: float, explains: int, rank: int, effect: Interval | None = None
+    ) -> Suspect:
+        """Element ``at`` as a result; its effect is the risk ratio unless another is given."""
+        a, f, b, s = (
+            int(each[at])
+            for each in (
+                self.counts.held_failing,
+                self.counts.seen_failing,
+                self.counts.held_passing,
+                self.counts.seen_passing,
+            )
+        )
+        element = self.spectrum.elements[at]
+        sentence = f"{element} in {a} of {f} failing and {b} of {s} passing executions ({method} {score:.2f})"
+        sentence += f"; it accounts for {explains} failing." if explains else "."
+        return Suspect(
+            element=element,
+            score=score,
+            method=method,
+            held_failing=a,
+            failing=f,
+            held_passing=b,
+            passing=s,
+            effect=effect or _ratio(a, f, b, s),
+            coverage=(f + s) / max(len(self.spectrum.failing), 1),
+            test="fisher" if self.exact[at] else "g",
+            p=float(self.p[at]),
+            q=float(self.q[at]),
+            frequency=float(self.frequency[at]),
+            explains=explains,
+            rank=rank,
+            sentence=sentence,
+        )
+
+
+def _ratio(a: int, f: int, b: int, s: int) -> Interval:
+    return significance.risk_ratio(a, f, b, s) if f and s else Interval("risk_ratio", 1.0, 0.0, math.inf)
 
 
 # ---------------------------------------------------------------- one ranking
@@ -233,16 +290,10 @@ def combined(
     first_of: dict[tuple[float, ...], int] = {}
     for rank, at in enumerate(order, start=1):
         first_of.setdefault(keys[at], rank)
-    counts = _counts(spectrum)
+    judged = _Judged.of(spectrum)
     return [
-        _suspect(
-            spectrum,
-            at,
-            float(scores[at]),
-            "combined",
-            (float(place[at]), float(scores[at])),
-            int(counts.held_failing[at]),
-            first_of[keys[at]],
+        judged.suspect(
+            at, "combined", float(scores[at]), int(judged.counts.held_failing[at]), first_of[keys[at]]
         )
         for at in order
     ]

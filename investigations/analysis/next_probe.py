@@ -37,7 +37,10 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """``bits`` are expected; ``wait_s`` is infinite where the line is never reached."""
+    """``bits`` are expected; ``wait_s`` is infinite where the line is never reached.
+
+    ``n`` hypotheses stand, and ``coverage`` of them say what they expect there.
+    """
 
     name: str
     worth: float
@@ -45,6 +48,8 @@ class Advice:
     wait_s: float
     splits: tuple[str, ...]
     sentence: str
+    n: int
+    coverage: float
 
 
 def next_probes(hypotheses: Mapping[str, float], candidates: Sequence[Candidate]) -> list[Advice]:
@@ -74,7 +79,9 @@ def _advice(weights: Mapping[str, float], candidate: Candidate) -> Advice:
     cost = 1 + wait / WAIT_SCALE_S + candidate.hits_wanted * candidate.cost_us / SERVICE_US_SCALE
     gain = bits if bits > 0 else 0.01 * candidate.suspicion
     splits = tuple(sorted(name for name in candidate.outcomes if name in weights))
-    return Advice(candidate.name, gain / cost, bits, wait, splits, _sentence(candidate, bits, wait, splits))
+    sentence = _sentence(candidate, bits, wait, splits)
+    coverage = len(splits) / len(weights) if weights else 0.0
+    return Advice(candidate.name, gain / cost, bits, wait, splits, sentence, len(weights), coverage)
 
 
 def _sentence(candidate: Candidate, bits: float, wait: float, splits: Sequence[str]) -> str:

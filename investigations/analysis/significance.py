@@ -8,13 +8,13 @@ intervals cover 95 %.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import chdtrc, gammaln, kolmogorov, ndtr, xlogy
+from scipy.special import betaincinv, chdtrc, gammaln, kolmogorov, ndtr, xlogy
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -31,7 +31,7 @@ fisher.test).
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """An effect with its 95 % interval. ``name`` is ``risk_ratio`` or ``cliffs_delta``."""
+    """An effect with its 95 % interval. ``name`` says which: ``risk_ratio``, ``cliffs_delta``, ``share`` and others."""
 
     name: str
     estimate: float
@@ -126,6 +126,21 @@ def risk_ratio(true_failing: int, failing: int, true_passing: int, passing: int)
     ratio = (a / n) / (b / m)
     width = Z95 * math.sqrt(max(0.0, 1 / a - 1 / n + 1 / b - 1 / m))
     return Interval("risk_ratio", ratio, ratio * math.exp(-width), ratio * math.exp(width))
+
+
+def share(count: int, total: int) -> Interval:
+    """A share with the interval of Clopper & Pearson 1934: exact, and sensible where nothing or everything counts."""
+    if total <= 0:
+        return Interval("share", 0.0, 0.0, 1.0)
+    low = float(betaincinv(count, total - count + 1, 0.025)) if count else 0.0
+    high = float(betaincinv(count + 1, total - count, 0.975)) if count < total else 1.0
+    return Interval("share", count / total, low, high)
+
+
+def discovered(p: Sequence[float]) -> list[float]:
+    """q-values (Benjamini & Hochberg 1995) of candidates that could all have passed, in their order."""
+    q, _ = false_discovery(np.asarray(p, dtype=np.float64), np.zeros(len(p)), 1.0)
+    return [float(each) for each in q]
 
 
 # ---------------------------------------------------------------- numbers

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from scipy.stats import false_discovery_control
 
 from investigations.analysis.series import robust_spread, robust_z
-from investigations.analysis.significance import Z95
+from investigations.analysis.significance import Z95, Interval
 
 Floats = npt.NDArray[np.float64]
 
@@ -81,6 +81,10 @@ class Cause:
     depth: int
     coverage: float
     sentence: str
+
+    @property
+    def effect(self) -> Interval:
+        return Interval("excess", self.excess, self.low, self.high)
 
 
 @dataclass(frozen=True, slots=True)
