@@ -146,6 +146,29 @@ def test_ordinary_texts_leave_as_they_are(text: str) -> None:
     assert capture(text).value == text
 
 
+@pytest.mark.parametrize(
+    "pair",
+    [
+        (b"cookie", b"session=hunter2"),
+        ["Cookie", "session=hunter2"],
+        (b"Cookie", b"cookie", b"session=hunter2"),
+        ("password", ["hunter2"]),
+    ],
+)
+def test_what_stands_beside_a_secret_name_in_a_pair_is_withheld(pair: Any) -> None:
+    written = capture([(b"host", b"example.org"), pair])
+    assert [each.value for each in written.items[0].items] == ["host", "example.org"]  # type: ignore[index, union-attr]
+    name, *beside = written.items[1].items  # type: ignore[index, misc]
+    assert name.value in ("cookie", "Cookie", "password")
+    assert {each.redacted for each in beside} <= {"name: cookie", "name: password"}
+    assert b"hunter2" not in wire.encode(written)
+
+
+def test_a_set_or_a_longer_row_is_no_pair() -> None:
+    for row in ({"password", "hunting"}, ("password", "hunting", "fishing", "reading")):
+        assert b"hunting" in wire.encode(capture(row))
+
+
 def test_a_card_number_kept_as_a_number_is_withheld() -> None:
     assert is_card_number("4111111111111111")
     assert capture(4111111111111111).redacted == "value: card number"

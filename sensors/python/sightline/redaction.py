@@ -51,7 +51,7 @@ NAMES: Final = frozenset({
     "remoteaddr", "routingnumber", "salt", "securityanswer", "securitycode", "securityquestion",
     "serviceaccount", "sessid", "sessionid", "sessionkey", "setcookie", "sharedkey", "sid", "signingkey",
     "socialsecurity", "socialsecuritynumber", "sshkey", "sshprivatekey", "taxid", "tlskey", "token",
-    "tokens", "twofactorcode", "userpass", "verificationcode", "xapikey", "xauthtoken", "xcsrftoken",
+    "tokens", "twofactorcode", "userinfo", "userpass", "verificationcode", "xapikey", "xauthtoken", "xcsrftoken",
     "xforwardedfor", "xrealip", "xsrf", "xsrftoken",
 })  # fmt: skip
 """Withheld as a whole name or as its last words: ``token``, ``access_token``, ``X-Auth-Token``; not ``token_count``."""

@@ -54,6 +54,10 @@ class Copied(NamedTuple):
     """How many values were copied."""
 
 
+CopiedArguments = tuple[list[CopiedFrame], set[int], bool, int]
+"""What `Copied` holds of a call's beginning: frames, shared, more and values. The rest is known of every call."""
+
+
 class CopiedValue(NamedTuple):
     """One value ready for the sensor's thread."""
 
@@ -107,7 +111,7 @@ def copy_arguments(
     names: Mapping[str, Any] | None = None,
     deadline: float | None = None,
     callers: int = 0,
-) -> Copied:
+) -> CopiedArguments:
     """The frame, which has just been entered, with its arguments (``given``) and no other variables.
 
     So many of its callers come with it. ``names`` are its locals where they are at hand.
@@ -120,18 +124,16 @@ def copy_arguments(
         arguments = [(name, names[name]) for name in given]
     frames: list[CopiedFrame] = [(frame.f_code, frame.f_lasti, arguments)]
     below = frame.f_back
-    while below is not None and callers > 0:
+    while callers > 0 and below is not None:
         frames.append((below.f_code, below.f_lasti, None))
         below = below.f_back
         callers -= 1
-    shared, values = _NOTHING_SHARED, 0
     for _, value in arguments:
-        if id(type(value)) not in LEAF_IDS:
+        cls = type(value)
+        if not (cls is int or cls is str or cls is float or cls is NoneType or id(cls) in LEAF_IDS):
             shared, values = _walk([["", FIELDS, arguments, None, None, None]], limits, deadline)
-            break
-    return tuple.__new__(
-        Copied, (frames, limits, shared, below is not None, False, values)
-    )  # its own __new__ is slow
+            return frames, shared, below is not None, values
+    return frames, _NOTHING_SHARED, below is not None, 0
 
 
 _NOTHING_SHARED: set[int] = set()
@@ -172,6 +174,7 @@ if sys.version_info >= (3, 13):
 
 else:
     _OPTIMIZED = 0x1
+    _getrefcount, _gettrace, _getprofile = sys.getrefcount, sys.gettrace, sys.getprofile
     _FRAME_AND_US = 3
     """References to the dict of locals: the frame's, our variable, and the argument of the call that counts them."""
 
@@ -186,21 +189,21 @@ else:
         pairs = (
             list(local.items()) if len(local) <= MAX_VARIABLES else foreign.take(local.items(), MAX_VARIABLES)
         )
-        if sys.getrefcount(local) == _FRAME_AND_US and frame.f_code.co_flags & _OPTIMIZED and not _traced():
+        if _getrefcount(local) == _FRAME_AND_US and frame.f_code.co_flags & _OPTIMIZED and not _traced():
             local.clear()
         return pairs
 
     def _leave_no_dict(frame: FrameType, local: dict[str, Any]) -> None:
         """The same for whoever has taken what it wants out of ``local``."""
         if (
-            sys.getrefcount(local) == _FRAME_AND_US + 1  # our caller's variable
+            _getrefcount(local) == _FRAME_AND_US + 1  # our caller's variable
             and frame.f_code.co_flags & _OPTIMIZED
             and not _traced()
         ):
             local.clear()
 
     def _traced() -> bool:
-        return sys.gettrace() is not None or sys.getprofile() is not None
+        return _gettrace() is not None or _getprofile() is not None
 
 
 def _walk(roots: list[Node], limits: wire.Limits, deadline: float | None) -> tuple[set[int], int]:  # noqa: C901
@@ -557,14 +560,31 @@ class NodeWriter:
             self.cuts.add("bytes")
             return
         if shape == ITEMS:
-            plain = self.plain
-            value.items = [plain(each) or self.held(each, "", path, above=above) for each in content]
+            value.items = self.pair(node, path) or self.items(content, path, above)
         elif shape == FIELDS:
             value.fields = {
                 self.field_name(name): self.part(each, name, path, above) for name, each in content
             }
         elif shape == ENTRIES:
             value.entries = [self.entry(key, each, path, above) for key, each in content]
+
+    def items(self, content: Iterable[Copy], path: str, above: tuple[int, ...]) -> list[wire.Value]:
+        plain = self.plain
+        return [plain(each) or self.held(each, "", path, above=above) for each in content]
+
+    def pair(self, node: Node, path: str) -> list[wire.Value] | None:
+        """A secret's name and what stands beside it: headers are kept as pairs, or with the name twice. Else None."""
+        content = node[2]
+        if not 1 < len(content) < 4 or node[0] not in _PAIRS:
+            return None
+        name = content[0]
+        cls = type(name)
+        if (cls is not str and cls is not bytes) or len(name) > _LONGEST_NAME:
+            return None
+        rule = self.redactor.name_rule(name if cls is str else name.decode("latin-1"))
+        if not rule:
+            return None
+        return [self.held(name, "", path), *(self.withheld(each, rule) for each in content[1:])]
 
     def part(self, each: Copy, name: str, path: str, above: tuple[int, ...]) -> wire.Value:
         """What stands under ``name`` in a container."""
@@ -592,6 +612,8 @@ class NodeWriter:
         return f"{path}.{name}" if self.redactor.looks_at_paths else ""
 
 
+_PAIRS: Final = ("tuple", "list")
+_LONGEST_NAME: Final = 200
 _SHOWN_IDS: Final = LEAF_IDS | frozenset(map(id, (uuid.UUID, datetime.datetime, datetime.time)))
 
 
