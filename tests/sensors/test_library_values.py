@@ -7,6 +7,8 @@ from typing import Any
 
 import attrs
 import django
+import flask
+import httpx
 import numpy
 import pandas
 import pydantic
@@ -14,12 +16,15 @@ import pytest
 import sqlalchemy
 from django.conf import settings
 from django.db import models
+from django.utils.functional import SimpleLazyObject
 from sqlalchemy import orm
+from werkzeug.local import LocalProxy
 
 from sightline import expressions, snapshots, wire
 from sightline.errors import WouldRunCode
 from sightline.redaction import Redactor
 
+current_user = LocalProxy(lambda: 1 / 0)
 REDACTOR = Redactor(hash_key=b"a key for tests")
 UNHURRIED = wire.Limits(deadline_ms=10_000)
 
@@ -66,6 +71,25 @@ def test_a_django_model_shows_its_loaded_fields_and_no_book_keeping() -> None:
         with pytest.raises(WouldRunCode):
             ask(text, t=trade)
     assert trade.get_deferred_fields() == {"text"}
+
+
+def test_a_lazy_object_is_not_set_up() -> None:
+    def set_up() -> Trade:
+        raise AssertionError("it was set up")
+
+    user = SimpleLazyObject(set_up)
+    assert capture({"user": user}).size == 1
+    for text in ("user.amount", "not user", "len(user)", "user == 1", "1 in user", "user[0]", "f'{user}'"):
+        with pytest.raises(WouldRunCode):
+            ask(text, user=user)
+
+
+def test_a_local_proxy_outside_of_its_context_is_not_asked() -> None:
+    assert capture({"request": flask.request, "g": flask.g, "user": current_user}).size == 3
+    for text in ("r.path", "not r", "r == 1", "'a' in r", "f'{r}'"):
+        for proxy in (flask.request, flask.g, current_user):
+            with pytest.raises(WouldRunCode):
+                ask(text, r=proxy)
 
 
 def test_a_django_query_set_is_not_run() -> None:
@@ -195,5 +219,28 @@ def test_a_data_frame_shows_its_shape() -> None:
     frame = pandas.DataFrame({"a": [1, 2, 3], "b": ["x", "y", "z"]})
     assert capture(frame).note == "shape (3, 2)"
     assert capture(frame["a"]).note == "shape (3,)"
+    for text in ("not f", "f == 1", "len(f)", "f['a']", "1 in f"):
+        with pytest.raises(WouldRunCode):
+            ask(text, f=frame)
+
+
+def test_a_vast_frame_is_not_made_real() -> None:
+    vast = pandas.Series(
+        numpy.broadcast_to(numpy.float64(1), 10**9), index=pandas.RangeIndex(10**9), copy=False
+    )
+    assert capture(vast).note == f"shape ({10**9},)"
+    assert capture({"index": vast.index, "frame": vast}).size == 2
     with pytest.raises(WouldRunCode):
-        ask("not f", f=frame)
+        ask("any(x > 2 for x in v)", v=vast)
+
+
+def test_a_request_does_not_tell_its_secrets() -> None:
+    request = httpx.Request(
+        "POST",
+        "https://ada:hunter2@example.org/pay?token=hunter2",
+        headers={"Authorization": "Bearer hunter2hunter2", b"Cookie": b"session=hunter2"},
+        json={"password": "hunter2"},
+    )
+    written = wire.encode(capture({"request": request, "headers": request.headers, "url": str(request.url)}))
+    assert b"hunter2" not in written
+    assert b"example.org" not in written or b"ada" not in written
