@@ -28,6 +28,7 @@ class Run:
     began: dict[str, float] = field(default_factory=dict)
     took: dict[str, float] = field(default_factory=dict)
     under_way: str = ""
+    collected: int = 0
     probes: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -45,7 +46,8 @@ class Run:
         elif "ended" in line:
             self._take_end(line["ended"], line["outcome"], line["why"], line["at"])
         else:
-            self.probes = line["probes"]
+            self.collected = line.get("collected", self.collected)
+            self.probes = line.get("probes", self.probes)
 
     def _take_end(self, test: str, outcome: str, why: str, at: float) -> None:
         if self.outcomes.get(test) != "failed":  # one part of it may have failed before
@@ -71,7 +73,9 @@ class Run:
 
 
 def compare(suite: Suite, plain: list[Run], armed: Run) -> dict[str, Any]:
-    """The suite's line: what passed without probes, what is different with them, and what was not reached in time."""
+    """The suite's line. Of its ``tests``, those are ``stable`` that passed both times without probes in the time there
+    was, and those are ``held`` that passed with probes, too.
+    """
     stable = plain[0].passed & plain[1].passed
     unreached = stable - armed.outcomes.keys()
     different = {
@@ -86,12 +90,27 @@ def compare(suite: Suite, plain: list[Run], armed: Run) -> dict[str, Any]:
     excuses = dict(suite.measures_the_interpreter)
     return {
         "suite": suite.name,
+        "tests": plain[0].collected,
         "stable": len(stable),
+        "held": len(stable & armed.passed),
         "without": [run.counted() for run in plain],
         "with": {**armed.counted(), "unreached": len(unreached - different.keys()), **armed.probes},
         "excused": {test: excuses[test] for test in sorted(different) if test in excuses},
+        "passed_again": [],
         "differences": {test: why for test, why in sorted(different.items()) if test not in excuses},
     }
+
+
+def failed_once(line: dict[str, Any], armed: Run) -> list[str]:
+    """The differences that are tests which ran to their end and failed: whether they always do is to be seen."""
+    return [test for test in line["differences"] if test in armed.outcomes]
+
+
+def excuse_what_passes(line: dict[str, Any], again: Run) -> None:
+    """Take what passed by itself out of the line's differences; it is told all the same."""
+    line["passed_again"] = sorted(again.passed & line["differences"].keys())
+    for test in line["passed_again"]:
+        del line["differences"][test]
 
 
 def _since(run: Run) -> float:

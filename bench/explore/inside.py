@@ -38,6 +38,9 @@ class Record:
     def __init__(self, file: IO[str]) -> None:
         self._file = file
 
+    def collected(self, count: int) -> None:
+        self._write(collected=count)
+
     def began(self, test: str) -> None:
         self._write(began=test)
 
@@ -135,6 +138,9 @@ class PytestRecorder:
     def __init__(self, record: Record) -> None:
         self._record = record
 
+    def pytest_collection_finish(self, session: Any) -> None:
+        self._record.collected(len(session.items))
+
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         self._record.began(nodeid)
 
@@ -178,6 +184,13 @@ def listen(record: Record) -> None:
         "addUnexpectedSuccess": "failed",
     }.items():
         setattr(result, method, _told(getattr(result, method), record, outcome))
+    run = unittest.TextTestRunner.run
+
+    def run_counted(self: unittest.TextTestRunner, test: unittest.TestSuite) -> unittest.TestResult:
+        record.collected(test.countTestCases())
+        return run(self, test)
+
+    unittest.TextTestRunner.run = run_counted  # type: ignore[method-assign, assignment]
     begin = result.startTest
 
     def start(self: unittest.TestResult, test: unittest.TestCase) -> None:

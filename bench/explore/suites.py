@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,7 +14,9 @@ class Suite:
     name: str
     packages: str
     runner: Literal["pytest", "unittest", "script"]
-    arguments: tuple[str, ...]
+    tests: tuple[str, ...]
+    options: tuple[str, ...] = ()
+    """What comes before the tests on the runner's command line."""
     sdist: str = ""
     folder: str = "."
     """Where the tests run, within the source distribution."""
@@ -23,13 +26,12 @@ class Suite:
     """Tests that a debugger of any kind must disturb, with what it is they measure: they are told, and fail nothing."""
 
 
-def _pytest(name: str, *tests: str, plugins: tuple[str, ...] = (), packages: str = "") -> Suite:
-    asked = (
-        *tests,
-        "--continue-on-collection-errors",
-        *(part for plugin in plugins for part in ("-p", plugin)),
-    )
-    return Suite(name, packages or name, "pytest", asked, sdist=name)
+def _pytest(
+    name: str, *tests: str, options: tuple[str, ...] = (), plugins: tuple[str, ...] = (), packages: str = ""
+) -> Suite:
+    loaded = (part for plugin in plugins for part in ("-p", plugin))
+    asked = ("--continue-on-collection-errors", *loaded, *options)
+    return Suite(name, packages or name, "pytest", tests, asked, sdist=name)
 
 
 SUITES = (
@@ -48,16 +50,35 @@ SUITES = (
             for name in ("utils", "structures", "hooks", "lowlevel", "adapters", "testserver")
         ),
     ),
-    _pytest("httpx", "tests", "--ignore=tests/test_main.py", plugins=("anyio.pytest_plugin",)),
+    _pytest("httpx", "tests", options=("--ignore=tests/test_main.py",), plugins=("anyio.pytest_plugin",)),
     _pytest(
         "pydantic",
         *(
             f"tests/test_{name}.py"
             for name in ("main", "validators", "json", "construction", "config", "edge_cases")
         ),
-        plugins=("pytest_mock", "pytest_benchmark.plugin", "pytest_run_parallel.plugin"),
+        options=(
+            "-c",
+            os.devnull,
+            "--rootdir=.",
+        ),  # it is configured for a later pytest than Flask's tests want
+        plugins=("pytest_mock", "pytest_timeout", "pytest_benchmark.plugin", "pytest_run_parallel.plugin"),
+        packages=",".join(
+            f"pydantic.{name}"
+            for name in (
+                "main",
+                "fields",
+                "config",
+                "functional_validators",
+                "types",
+                "json_schema",
+                "_internal",
+            )
+        ),
     ),
-    _pytest("sqlalchemy", "test/sql", "test/base"),
+    _pytest(
+        "sqlalchemy", "test/sql", "test/base", packages="sqlalchemy.sql,sqlalchemy.util,sqlalchemy.engine"
+    ),
     _pytest(
         "celery", "t/unit/utils", "t/unit/tasks", plugins=("pytest_subtests.plugin", "celery.contrib.pytest")
     ),
@@ -65,7 +86,8 @@ SUITES = (
         "django",
         "django.template,django.utils,django.http,django.forms",
         "script",
-        ("runtests.py", "--parallel=1", "template_tests", "utils_tests", "httpwrappers", "forms_tests"),
+        ("template_tests", "utils_tests", "httpwrappers", "forms_tests"),
+        ("runtests.py", "--parallel=1"),
         sdist="django",
         folder="tests",
     ),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.explore.comparing import Run, compare
+from bench.explore.comparing import Run, compare, excuse_what_passes, failed_once
 from bench.explore.places import pins
 from bench.explore.suites import SUITES, Suite
 
@@ -71,6 +71,16 @@ def test_a_test_that_hangs_is_a_difference(tmp_path: Path) -> None:
     assert compare(SUITE, [plain, plain], hung)["differences"] == {
         "ships": "it was under way when the time was up"
     }
+
+
+def test_a_failure_counts_when_the_test_fails_by_itself_too(tmp_path: Path) -> None:
+    plain = written(tmp_path, {"sells": "passed", "ships": "passed", "bills": "passed"})
+    armed = written(tmp_path, {"sells": "failed", "ships": "failed"}, code=-11)
+    line = compare(SUITE, [plain, plain], armed)
+    assert failed_once(line, armed) == ["sells", "ships"]
+    excuse_what_passes(line, written(tmp_path, {"sells": "passed", "ships": "failed"}))
+    assert line["passed_again"] == ["sells"]
+    assert line["differences"].keys() == {"ships", "bills"}
 
 
 def test_what_measures_the_interpreter_is_told_with_its_reason(tmp_path: Path) -> None:
