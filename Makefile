@@ -13,6 +13,8 @@ WEB ?= 1
 PORT ?= 8800
 # Where the load of the parallel tests is spread; the sensor's suites follow one another.
 WORKERS ?= auto
+# Dozens of processes start here: what one of them has compiled serves the others.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo up test test-dashboard test-sensor check format walk browser bench bench-analysis explore fuzz lock docs \
 	install install-demo install-sensor python clean clean-data
