@@ -34,6 +34,7 @@ from investigations.analysis import localisation
 from investigations.analysis.differences import compare
 from investigations.analysis.features import Observation, tabulate
 from investigations.analysis.localisation import Spectrum
+from investigations.codebase.statements import Statements
 from sightline import testing, wire
 
 Floats = npt.NDArray[np.float64]
@@ -104,7 +105,7 @@ def _is_text(node: ast.stmt) -> bool:
 def _faulty(path: Path, fixed: Path, tree: ast.Module, lines: Sequence[int]) -> frozenset[int]:
     """Statements whose lines the fix changes; where it only adds some, those on both sides of that place."""
     wrong, right = _code(path), _code(fixed)
-    statement_of = _statements(tree)
+    statement_of = Statements(path.read_text()).first_lines
     found: set[int] = set()
     for tag, first, last, start, stop in difflib.SequenceMatcher(
         None, wrong, right, autojunk=False
@@ -115,17 +116,6 @@ def _faulty(path: Path, fixed: Path, tree: ast.Module, lines: Sequence[int]) -> 
         elif tag in {"replace", "delete"}:
             found |= {statement_of.get(n, n) for n in range(first + 1, last + 1)}
     return frozenset(found & set(lines))
-
-
-def _statements(tree: ast.Module) -> dict[int, int]:
-    """The first line of the innermost statement that each line belongs to; of a block, only its head."""
-    found: dict[int, int] = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.stmt):
-            body = getattr(node, "body", None)
-            end = body[0].lineno - 1 if body else node.end_lineno or node.lineno
-            found.update(dict.fromkeys(range(node.lineno, end + 1), node.lineno))
-    return found
 
 
 def _code(path: Path) -> list[str]:
@@ -230,7 +220,9 @@ def scores(program: Program, found: Sequence[Run]) -> dict[str, Floats]:
     comparison = compare(table, failing)
     paths = {path for each in (*comparison.differences, *comparison.doubtful) for path in each.paths}
     lines_of = {path: _writers(program, path) for path in paths}
-    ranked = localisation.combined(spectrum, comparison, lines_of, _operations(program))
+    does = Statements(program.path.read_text()).operations
+    operations = {str(line): does[line] for line in program.lines}
+    ranked = localisation.combined(spectrum, comparison, lines_of, operations)
     rank_of = {each.element: each.rank for each in ranked}
     return {
         "combined": np.array([-rank_of[str(line)] for line in program.lines], dtype=np.float64),
@@ -238,17 +230,6 @@ def scores(program: Program, found: Sequence[Run]) -> dict[str, Floats]:
         "tarantula": localisation.tarantula(spectrum),
         "dstar": localisation.dstar(spectrum),
     }
-
-
-def _operations(program: Program) -> dict[str, int]:
-    """How many expressions each line holds, but for constants."""
-    statement_of = _statements(program.tree)
-    lines = [
-        str(statement_of.get(node.lineno, node.lineno))
-        for node in ast.walk(program.tree)
-        if isinstance(node, ast.expr) and not isinstance(node, ast.Constant)
-    ]
-    return Counter(lines)
 
 
 def _hits(run: Run) -> Counter[int]:

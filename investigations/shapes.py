@@ -37,10 +37,14 @@ from sightline import wire
 if TYPE_CHECKING:
     from investigations.analysis.commits import Commit, SuspectCommit
     from investigations.analysis.differences import Comparison, Difference
-    from investigations.analysis.invariants import Invariant, Violation
+    from investigations.analysis.invariants import Drift, Invariant, Violation
+    from investigations.analysis.localisation import Suspect
     from investigations.analysis.next_probe import Advice
-    from investigations.analysis.topology import Diagnosis, NodeSeries
+    from investigations.analysis.results import Answer, Finding
+    from investigations.analysis.significance import Interval
+    from investigations.analysis.topology import Cause, Diagnosis, NodeSeries
     from investigations.probes.invariants import Held
+    from investigations.probes.localisation import Localised
 
 
 class Shape(BaseModel):
@@ -913,114 +917,174 @@ def _capture_facts(row: probe_rows.Capture, body: wire.Capture, outcome: str) ->
 
 
 class EffectShape(Shape):
-    """A risk ratio (times as often in failing) or Cliff's delta, with its 95 % interval."""
+    """A risk ratio (times as often in failing), Cliff's delta or a share, with its 95 % interval; null: no bound."""
 
     name: str
     estimate: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
+
+    @classmethod
+    def from_result(cls, found: Interval) -> EffectShape:
+        low, high = (_short(each) if math.isfinite(each) else None for each in (found.low, found.high))
+        return cls(name=found.name, estimate=_short(found.estimate), low=low, high=high)
 
 
-class DifferenceShape(Shape):
+class AnswerShape(Shape):
+    """``n`` observations stand behind it, ``coverage`` (0 to 1) of what was looked at is known."""
+
+    sentence: str
+    n: int
+    coverage: float
+
+
+class FindingShape(AnswerShape):
+    """``q`` is the share of false findings to expect among those as sure as this."""
+
+    test: str
+    effect: EffectShape
+    q: float
+
+
+def _answer(found: Answer) -> dict[str, Any]:
+    return {"sentence": found.sentence, "n": found.n, "coverage": round(found.coverage, 4)}
+
+
+def _finding(found: Finding) -> dict[str, Any]:
+    effect = EffectShape.from_result(found.effect)
+    return _answer(found) | {"test": found.test, "effect": effect, "q": found.q}
+
+
+class DifferenceShape(FindingShape):
     """One way failing captures differ from passing ones."""
 
     predicate: str
     paths: list[str]
     kind: str
-    sentence: str
-    test: str
     holds_failing: int
     known_failing: int
     holds_passing: int
     known_passing: int
-    effect: EffectShape
     support: float = Field(description="Share of failing captures where it holds.")
-    coverage: float = Field(description="Share of captures where it is known.")
-    q: float = Field(description="False discovery rate over all candidates.")
     same_as: list[str] = Field(default_factory=list, description="What splits the captures just so.")
     also: list[str] = Field(default_factory=list, description="What else differs at this path.")
 
     @classmethod
     def from_result(cls, found: Difference) -> DifferenceShape:
-        taken = {name: getattr(found, name) for name in cls.model_fields if name not in {"effect", "paths"}}
-        effect = EffectShape(**{name: getattr(found.effect, name) for name in EffectShape.model_fields})
-        return cls(**{**taken, "same_as": found.same_as[:8], "effect": effect, "paths": found.paths})
+        taken = {name: getattr(found, name) for name in cls.model_fields}
+        return cls(**taken | _finding(found) | {"same_as": found.same_as[:8]})
 
 
-class ComparisonShape(Shape):
+class SuspectShape(FindingShape):
+    """A line (``file:line``) or branch (``file:line is true``); ``rank`` is shared where nothing tells two apart."""
+
+    element: str
+    rank: int
+    score: float
+    held_failing: int
+    failing: int
+    held_passing: int
+    passing: int
+    frequency: float = Field(description="How oddly often it ran in failing executions (SOBER).")
+
+    @classmethod
+    def from_result(cls, found: Suspect) -> SuspectShape:
+        taken = {name: getattr(found, name) for name in cls.model_fields}
+        rounded = {name: round(taken[name], 4) for name in ("score", "frequency")}
+        return cls(**taken | rounded | _finding(found))
+
+
+class LinesShape(AnswerShape):
+    """What path and counter probes point at, in one ranking; ``explained`` where several faults are likely."""
+
+    failing: int
+    passing: int
+    suspects: list[SuspectShape]
+    explained: list[str]
+
+    @classmethod
+    def from_result(cls, found: Localised, *, most: int = 10) -> LinesShape:
+        return cls(
+            **_answer(found), failing=found.failing, passing=found.passing,
+            suspects=[SuspectShape.from_result(each) for each in found.suspects[:most]],
+            explained=[each.sentence for each in found.explained] if len(found.explained) > 1 else [],
+        )  # fmt: skip
+
+
+class ComparisonShape(AnswerShape):
     """What separates failing from passing captures; ``doubtful`` may be chance. Nothing is an answer too."""
 
-    sentence: str
     failing: int
     passing: int
     level: float
     candidates: int
-    coverage: float
     differences: list[DifferenceShape]
     doubtful: list[DifferenceShape]
     restating: list[DifferenceShape] = Field(
         default_factory=list, description="What merely restates the outcome: it is about label_paths."
     )
     needed: str = Field(description="How many more captures would make a clean split count.")
+    lines: LinesShape | None = Field(
+        default=None, description="Where the session has path or counter probes: what they point at."
+    )
 
     @classmethod
-    def from_result(cls, found: Comparison) -> ComparisonShape:
+    def from_result(cls, found: Comparison, lines: Localised | None = None) -> ComparisonShape:
         return cls(
-            sentence=found.sentence,
+            **_answer(found),
             failing=found.failing,
             passing=found.passing,
             level=found.level,
             candidates=found.candidates,
-            coverage=round(found.coverage, 4),
             differences=[DifferenceShape.from_result(each) for each in found.differences],
             doubtful=[DifferenceShape.from_result(each) for each in found.doubtful],
             restating=[DifferenceShape.from_result(each) for each in found.restating],
             needed=found.needed.sentence,
+            lines=LinesShape.from_result(lines) if lines is not None else None,
         )
 
 
-class InvariantShape(Shape):
+class InvariantShape(FindingShape):
     """What held in ``n`` passing captures; ``confidence`` is one less the chance to see that by accident."""
 
     kind: str
     paths: list[str]
-    n: int
     confidence: float
-    sentence: str
 
     @classmethod
     def from_result(cls, found: Invariant) -> InvariantShape:
         return cls(
-            kind=found.kind, paths=list(found.paths), n=found.n, confidence=round(found.confidence, 6),
-            sentence=found.sentence,
+            **_finding(found), kind=found.kind, paths=list(found.paths), confidence=round(found.confidence, 6)
         )  # fmt: skip
 
 
-class ViolationShape(Shape):
+class ViolationShape(FindingShape):
     """An invariant that ``broken`` of ``known`` captures break; ``captures`` are the first of these."""
 
     invariant: InvariantShape
     broken: int
     known: int
-    coverage: float
     captures: list[str] = Field(default_factory=list)
-    sentence: str
 
     @classmethod
     def from_result(cls, found: Violation, captures: Iterable[uuid.UUID] = ()) -> ViolationShape:
         return cls(
-            invariant=InvariantShape.from_result(found.invariant), broken=found.broken, known=found.known,
-            coverage=round(found.coverage, 4), captures=[show("cap", each) for each in captures],
-            sentence=found.sentence,
+            **_finding(found), invariant=InvariantShape.from_result(found.invariant), broken=found.broken,
+            known=found.known, captures=[show("cap", each) for each in captures],
         )  # fmt: skip
 
 
-class DriftShape(Shape):
+class DriftShape(AnswerShape):
     """What one commit held to and the next one breaks."""
 
     before: str
     after: str
     violations: list[ViolationShape]
+
+    @classmethod
+    def from_result(cls, found: Drift, *, most: int = 50) -> DriftShape:
+        broken = [ViolationShape.from_result(each) for each in found.violations[:most]]
+        return cls(**_answer(found), before=found.before, after=found.after, violations=broken)
 
 
 class InvariantsShape(Shape):
@@ -1046,11 +1110,7 @@ class InvariantsShape(Shape):
                 for each in found.broken[:most]
             ],
             drifts=[
-                DriftShape(
-                    before=each.before, after=each.after,
-                    violations=[ViolationShape.from_result(one) for one in each.violations[:most]],
-                )
-                for each in found.drifts
+                DriftShape.from_result(each, most=most) for each in found.drifts
             ],
             alerts=alerts, sentence=found.sentence,
         )  # fmt: skip
@@ -1077,7 +1137,7 @@ class CommitIn(Shape):
         )  # fmt: skip
 
 
-class SuspectCommitShape(Shape):
+class SuspectCommitShape(FindingShape):
     """``score`` is 0 to 1, made of ``parts``; ``because`` are the suspicious places it touched."""
 
     commit: str
@@ -1085,14 +1145,13 @@ class SuspectCommitShape(Shape):
     parts: dict[str, float]
     because: list[str]
     candidates: int
-    sentence: str
 
     @classmethod
     def from_result(cls, found: SuspectCommit) -> SuspectCommitShape:
         return cls(
-            commit=found.commit, score=round(found.score, 4),
+            **_finding(found), commit=found.commit, score=round(found.score, 4),
             parts={name: round(value, 4) for name, value in found.parts.items()}, because=list(found.because),
-            candidates=found.candidates, sentence=found.sentence,
+            candidates=found.candidates,
         )  # fmt: skip
 
 
@@ -1103,7 +1162,7 @@ class ThoughtIn(Shape):
     expects: dict[str, dict[str, Annotated[float, Field(ge=0)]]] = Field(default_factory=dict)
 
 
-class AdviceShape(Shape):
+class AdviceShape(AnswerShape):
     """Where to place the next probe; ``wait_s`` is null where the line is never reached."""
 
     place: str
@@ -1111,14 +1170,12 @@ class AdviceShape(Shape):
     bits: float
     wait_s: float | None
     splits: list[str]
-    sentence: str
 
     @classmethod
     def from_result(cls, found: Advice) -> AdviceShape:
         return cls(
-            place=found.name, worth=round(found.worth, 6), bits=round(found.bits, 4),
+            **_answer(found), place=found.name, worth=round(found.worth, 6), bits=round(found.bits, 4),
             wait_s=round(found.wait_s, 1) if math.isfinite(found.wait_s) else None, splits=list(found.splits),
-            sentence=found.sentence,
         )  # fmt: skip
 
 
@@ -1150,7 +1207,7 @@ class NodeIn(Shape):
         return NodeSeries(before, during, requests, recent, usual)
 
 
-class CauseShape(Shape):
+class CauseShape(FindingShape):
     """A node with its share (``score``) of what the target lost, how far it is out of its past, and how sure."""
 
     node: str
@@ -1159,35 +1216,28 @@ class CauseShape(Shape):
     low: float
     high: float
     z: float
-    test: str
-    n: int
     p: float
-    q: float
     depth: int
-    coverage: float
-    sentence: str
+
+    @classmethod
+    def from_result(cls, found: Cause) -> CauseShape:
+        taken = {name: getattr(found, name) for name in cls.model_fields}
+        return cls(**taken | _finding(found))
 
 
-class DiagnosisShape(Shape):
+class DiagnosisShape(AnswerShape):
     """Which nodes are the cause; or that nothing is wrong."""
 
     verdict: Literal["wrong", "nothing_wrong", "no_data"]
     rarity: float
     causes: list[CauseShape]
-    coverage: float
     test: str
-    n: int
-    sentence: str
 
     @classmethod
     def from_result(cls, found: Diagnosis) -> DiagnosisShape:
         return cls(
-            verdict=found.verdict, rarity=found.rarity, coverage=round(found.coverage, 4), test=found.test,
-            n=found.n, sentence=found.sentence,
-            causes=[
-                CauseShape(**{name: getattr(each, name) for name in CauseShape.model_fields})
-                for each in found.causes[:20]
-            ],
+            **_answer(found), verdict=found.verdict, rarity=found.rarity, test=found.test,
+            causes=[CauseShape.from_result(each) for each in found.causes[:20]],
         )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -32,7 +32,8 @@ class Spectrum:
     """``held`` and ``looked`` are counts of shape (executions, elements); a line that was reached was looked
     at and held.
 
-    ``failing`` has one boolean for each execution. What was never looked at in an execution is unknown there.
+    ``failing`` has one boolean for each execution. What was never looked at in an execution is unknown there, and all
+    counts (F and S of the formulas, too) are of the executions in which an element was looked at.
     """
 
     elements: tuple[str, ...]
@@ -53,7 +54,8 @@ class Suspect:
 
     ``failing`` and ``passing`` are the executions in which it was looked at, ``coverage`` their share of all.
     ``effect`` is a risk ratio, for ``importance`` Liblit's Increase; ``p`` is Fisher's (or G's) for its holding more or
-    less often in failing executions, ``q`` the same held against all elements. ``frequency`` is its score by SOBER.
+    less often in failing executions, ``q`` the same held against all elements. Where values lifted it, all these are of
+    the difference that did, which ``because`` tells. ``frequency`` is its score by SOBER.
     ``explains`` counts failing executions this element accounts for (all it held in, or those left when it was
     chosen). ``rank`` begins at 1; elements that nothing tells apart share one.
     """
@@ -74,10 +76,11 @@ class Suspect:
     explains: int
     rank: int
     sentence: str
+    because: Difference | None = None
 
     @property
     def n(self) -> int:
-        return self.failing + self.passing
+        return self.because.n if self.because else self.failing + self.passing
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +96,8 @@ class _Counts:
 def tarantula(spectrum: Spectrum) -> Floats:
     """(F(e)/F) / (F(e)/F + S(e)/S): Jones & Harrold, ASE 2005. Shape (elements,)."""
     counts = _counts(spectrum)
-    failing = counts.held_failing / max(counts.failing, 1)
-    passing = counts.held_passing / max(counts.passing, 1)
+    failing = _divided(counts.held_failing, counts.seen_failing)
+    passing = _divided(counts.held_passing, counts.seen_passing)
     return _divided(failing, failing + passing)
 
 
@@ -102,14 +105,14 @@ def ochiai(spectrum: Spectrum) -> Floats:
     """F(e) / sqrt(F * (F(e) + S(e))): Abreu, Zoeteweij & van Gemund, TAICPART 2007. Shape (elements,)."""
     counts = _counts(spectrum)
     return _divided(
-        counts.held_failing, np.sqrt(counts.failing * (counts.held_failing + counts.held_passing))
+        counts.held_failing, np.sqrt(counts.seen_failing * (counts.held_failing + counts.held_passing))
     )
 
 
 def dstar(spectrum: Spectrum) -> Floats:
     """F(e)^2 / (S(e) + F - F(e)): Wong et al., IEEE Trans. Reliability 2014; infinite for a perfect element."""
     counts = _counts(spectrum)
-    missing = counts.held_passing + counts.failing - counts.held_failing
+    missing = counts.held_passing + counts.seen_failing - counts.held_failing
     power = counts.held_failing**DSTAR_POWER
     return np.where((missing == 0) & (power > 0), np.inf, _divided(power, missing))
 
@@ -122,8 +125,10 @@ def sober(spectrum: Spectrum) -> Floats:
     retries. Shape (elements,).
     """
     bias = _divided(spectrum.held, np.maximum(spectrum.looked, spectrum.held))
-    if (spectrum.held > 1).any() and (spectrum.looked <= np.maximum(spectrum.held, 1)).all():
-        bias = spectrum.held / (1.0 + spectrum.held)  # lines have no denominator: their counts, tamed
+    is_line = (spectrum.looked <= np.maximum(spectrum.held, 1)).all(axis=0)
+    if (spectrum.held[:, is_line] > 1).any():
+        tamed = spectrum.held / (1.0 + spectrum.held)
+        bias = np.where(is_line, tamed, bias)  # lines have no denominator: their counts, tamed
     known = spectrum.looked > 0
     scores = np.zeros(len(spectrum.elements))
     for element in range(len(spectrum.elements)):
@@ -272,9 +277,10 @@ def combined(
     frequency = frequency / max(float(frequency.max(initial=0.0)), 1.0)
     found = comparison.differences if comparison is not None else ()
     doubtful = comparison.doubtful if comparison is not None else ()
-    sure = _values_share(spectrum.elements, found, lines_of or {})
+    lifts = _lifts(spectrum.elements, found, lines_of or {})
+    sure = np.array([share for share, _ in lifts])
     hints = [each for each in doubtful if each.kind in CONTRACT]
-    hinted = _values_share(spectrum.elements, hints, lines_of or {})
+    hinted = np.array([share for share, _ in _lifts(spectrum.elements, hints, lines_of or {})])
     sizes = [(operations or {}).get(element, 0) for element in spectrum.elements]
     scores = place + sure
     keys = [
@@ -292,25 +298,43 @@ def combined(
         first_of.setdefault(keys[at], rank)
     judged = _Judged.of(spectrum)
     return [
-        judged.suspect(
-            at, "combined", float(scores[at]), int(judged.counts.held_failing[at]), first_of[keys[at]]
+        _lifted(
+            judged.suspect(
+                at, "combined", float(scores[at]), int(judged.counts.held_failing[at]), first_of[keys[at]]
+            ),
+            lifts[at][1],
         )
         for at in order
     ]
 
 
-def _values_share(
+def _lifted(suspect: Suspect, because: Difference | None) -> Suspect:
+    """With the difference of values that lifted it, which says more surely than coverage why it stands there."""
+    if because is None or because.q > suspect.q:
+        return suspect
+    return replace(
+        suspect,
+        effect=because.effect,
+        coverage=because.coverage,
+        test=because.test,
+        p=because.p,
+        q=because.q,
+        sentence=f"{suspect.sentence.removesuffix('.')}. There, {because.sentence}",
+        because=because,
+    )
+
+
+def _lifts(
     elements: Sequence[str], differences: Sequence[Difference], lines_of: Mapping[str, Sequence[str]]
-) -> Floats:
-    """How far differences separate that an element's values take part in, less for those ranked lower."""
-    share = np.zeros(len(elements))
-    places = {element: at for at, element in enumerate(elements)}
+) -> list[tuple[float, Difference | None]]:
+    """How far the difference separates that an element's values take part in most, less for those ranked lower."""
+    lifts: dict[str, tuple[float, Difference | None]] = {}
     for rank, difference in enumerate(differences):
-        named = {element for path in difference.paths for element in lines_of.get(path, ())}
-        for element in named & places.keys():
-            at = places[element]
-            share[at] = max(share[at], difference.separation / (1 + rank))
-    return share
+        share = difference.separation / (1 + rank)
+        for element in {element for path in difference.paths for element in lines_of.get(path, ())}:
+            if share > lifts.get(element, (0.0, None))[0]:
+                lifts[element] = share, difference
+    return [lifts.get(element, (0.0, None)) for element in elements]
 
 
 # ---------------------------------------------------------------- counting

@@ -98,7 +98,7 @@ def compare_captures(
         probe=probes.probe(by, id_in_path("prb", probe_id)) if probe_id else None,
         label_paths=label_paths,
     )
-    return ComparisonShape.from_result(found.result)
+    return ComparisonShape.from_result(found.result, found.lines)
 
 
 @router.get("/captures/wait", response=Waited, operation_id="wait_for_captures")

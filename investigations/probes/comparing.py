@@ -12,6 +12,7 @@ from investigations.accounts.actors import Actor
 from investigations.catalog.models import Instance
 from investigations.lib.errors import Invalid
 from investigations.probes import selectors
+from investigations.probes.localisation import Localised, localise
 from investigations.probes.models import Capture, Outcome, Probe
 from investigations.sessions.models import InvestigationSession
 
@@ -24,12 +25,16 @@ MOST_OF_EACH = 500
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """The captures that were compared, failing first, their table in that order, and what differs between them."""
+    """The captures that were compared, failing first, their table in that order, and what differs between them.
+
+    ``lines`` are those the session's path and counter probes point at; None where it has none of these.
+    """
 
     failing: list[Capture]
     passing: list[Capture]
     table: Table
     result: Comparison
+    lines: Localised | None = None
 
 
 def compare_captures(
@@ -59,7 +64,8 @@ def compare_captures(
     ]
     table = tabulate(observed([*sides[0], *sides[1]]))
     labels = [at < len(sides[0]) for at in range(table.rows)]
-    return Compared(sides[0], sides[1], table, compare(table, labels, label_paths=label_paths))
+    result = compare(table, labels, label_paths=label_paths)
+    return Compared(sides[0], sides[1], table, result, localise(by, session))
 
 
 def _named(by: Actor, session: InvestigationSession, ids: Iterable[uuid.UUID]) -> list[Capture]:

@@ -13,9 +13,11 @@ from investigations.web.wording import number
 if TYPE_CHECKING:
     from investigations.analysis.differences import Difference
     from investigations.analysis.features import Column, Table
+    from investigations.probes.localisation import Localised
 
 MOST_DRAWN = 3
 MOST_BARS = 6
+MOST_LINES = 6
 MOST_TIMES = 1000
 """A risk ratio so large, or as small, reaches the end of the drawn scale."""
 
@@ -31,11 +33,24 @@ def panel(compared: Compared) -> dict[str, Any]:
         "failing": found.failing,
         "passing": found.passing,
         "differences": [_row(each, rank, found.level) for rank, each in enumerate(rows, start=1)],
+        "lines": compared.lines and _lines(compared.lines),
         "strips": [
             strip
             for each in found.differences[:MOST_DRAWN]
             if len(each.paths) == 1 and (strip := _strip(each, compared.table, found.failing))
         ],
+    }
+
+
+def _lines(found: Localised) -> dict[str, Any]:
+    """The foremost lines and branches, and those that account for different failures where there are several faults."""
+    several = [each.sentence for each in found.explained] if len(found.explained) > 1 else []
+    words = [f"{each.rank}. {each.sentence} q {each.q:.2g}" for each in found.suspects[:MOST_LINES]]
+    return {
+        "words": words or [found.sentence],
+        "failing": found.failing,
+        "passing": found.passing,
+        "several": several,
     }
 
 

@@ -57,7 +57,7 @@ async def compare_captures(
     max_tokens: Annotated[int, Field(ge=500, le=MOST_TOKENS)] = DEFAULT_TOKENS,
     purpose: Annotated[str, Field(max_length=500)] = "",
 ) -> dict[str, Any]:
-    """What tells failing captures of a probe from passing ones, ranked, with tests, effects and q-values."""
+    """What tells failing captures of a probe from passing ones, and the lines path and counter probes point at, ranked."""
     return await as_actor(_compare, session_id, failing, passing, probe_id, label_paths, purpose)
 
 
@@ -80,4 +80,4 @@ def _compare(
         label_paths=label_paths,
     )
     note_step(actor, session, "compare_captures", f"compared captures: {found.result.sentence}", purpose)
-    return {"comparison": ComparisonShape.from_result(found.result)}
+    return {"comparison": ComparisonShape.from_result(found.result, found.lines)}

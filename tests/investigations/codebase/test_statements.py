@@ -1,0 +1,36 @@
+"""What statements do, by their first lines."""
+
+from __future__ import annotations
+
+from investigations.codebase.statements import Statements
+
+TEXT = """\
+def settle(trade,
+           fee):
+    if trade.high_value and fee:
+        total = (trade.amount
+                 + fee)
+    return total
+"""
+
+
+def test_each_line_belongs_to_the_innermost_statement_and_a_block_only_gives_its_head():
+    assert Statements(TEXT).first_lines == {1: 1, 2: 1, 3: 3, 4: 4, 5: 4, 6: 6}
+
+
+def test_what_a_statement_does_is_counted_at_its_first_line():
+    found = Statements(TEXT).operations
+    assert found[4] == 5
+    assert found[6] == 1
+
+
+def test_names_and_attributes_are_found_where_they_are_read_or_written():
+    found = Statements(TEXT).mentions
+    assert found["total"] == {4, 6}
+    assert found["high_value"] == {3}
+    assert found["fee"] == {3, 4}
+
+
+def test_what_is_no_python_has_no_statements():
+    assert Statements("def (").operations == {}
+    assert Statements("def (").mentions == {}
