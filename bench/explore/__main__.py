@@ -41,7 +41,7 @@ def explore(suite: Suite, python: Path, keep: Path | None) -> dict[str, Any]:
         armed = run(suite, python, folder or Path(scratch), records / f"{suite.name}.armed.jsonl", armed=True)
         line = compare(suite, plain, armed)
         if doubtful := failed_once(line, armed):
-            alone = replace(suite, tests=tuple(doubtful))
+            alone = replace(suite, tests=tuple(doubtful), every=1)
             again = run(
                 alone, python, folder or Path(scratch), records / f"{suite.name}.again.jsonl", armed=True
             )
@@ -61,7 +61,7 @@ def run(suite: Suite, python: Path, folder: Path, record: Path, *, armed: bool =
         "--packages",
         suite.packages,
     ]
-    command += ["--arm"] if armed else []
+    command += ["--every", str(suite.every), *(["--arm"] if armed else [])]
     cap = suite.cap_s if armed else suite.cap_s / 3
     began = time.monotonic()
     with record.with_suffix(".log").open("wb") as log:
@@ -104,6 +104,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--cap", type=float, help="the most seconds a suite may take with probes, for all of them"
     )
+    parser.add_argument(
+        "--every", type=int, default=1, help="run each so many-th test only: a quick look over whole suites"
+    )
     parser.add_argument("suite", nargs="*", help=", ".join(suite.name for suite in SUITES))
     asked = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that no suite runs on
@@ -119,7 +122,7 @@ def main(arguments: list[str]) -> int:
             keep.mkdir(parents=True, exist_ok=True)
         for suite in SUITES:
             if not asked.suite or suite.name in asked.suite:
-                suite = replace(suite, cap_s=asked.cap or suite.cap_s)
+                suite = replace(suite, cap_s=asked.cap or suite.cap_s, every=asked.every)
                 line = {
                     "python": version,
                     **explore(suite, environment_of("explore", interpreter, version), keep),

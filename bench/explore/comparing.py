@@ -91,6 +91,7 @@ def compare(suite: Suite, plain: list[Run], armed: Run) -> dict[str, Any]:
     return {
         "suite": suite.name,
         "tests": plain[0].collected,
+        "every": suite.every,
         "stable": len(stable),
         "held": len(stable & armed.passed),
         "without": [run.counted() for run in plain],

@@ -135,11 +135,13 @@ def summary(running: sensor.Sensor) -> dict[str, Any]:
 class PytestRecorder:
     """A plugin of pytest's."""
 
-    def __init__(self, record: Record) -> None:
+    def __init__(self, record: Record, every: int) -> None:
         self._record = record
+        self._every = every
 
     def pytest_collection_finish(self, session: Any) -> None:
         self._record.collected(len(session.items))
+        session.items[:] = session.items[:: self._every]
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         self._record.began(nodeid)
@@ -149,21 +151,21 @@ class PytestRecorder:
             self._record.ended(report.nodeid, report.outcome, "" if report.passed else report.longreprtext)
 
 
-def run_pytest(arguments: list[str], record: Record) -> None:
+def run_pytest(arguments: list[str], record: Record, every: int) -> None:
     import pytest
 
-    pytest.main([*arguments, "-q", "-p", "no:cacheprovider"], plugins=[PytestRecorder(record)])
+    pytest.main([*arguments, "-q", "-p", "no:cacheprovider"], plugins=[PytestRecorder(record, every)])
 
 
-def run_unittest(arguments: list[str], record: Record) -> None:
+def run_unittest(arguments: list[str], record: Record, every: int) -> None:
     """The tests of these modules, as `python -m unittest` would."""
-    listen(record)
+    listen(record, every)
     unittest.main(module=None, argv=["unittest", *arguments], exit=False)
 
 
-def run_script(arguments: list[str], record: Record) -> None:
+def run_script(arguments: list[str], record: Record, every: int) -> None:
     """A program that runs tests of `unittest`, with its own arguments."""
-    listen(record)
+    listen(record, every)
     sys.argv = arguments
     sys.path.insert(0, str(Path(arguments[0]).resolve().parent))
     try:
@@ -172,8 +174,8 @@ def run_script(arguments: list[str], record: Record) -> None:
         return
 
 
-def listen(record: Record) -> None:
-    """Write down what every result of `unittest` in this process is told."""
+def listen(record: Record, every: int) -> None:
+    """Write down what every result of `unittest` in this process is told, and run each ``every``-th test."""
     result = unittest.TestResult
     for method, outcome in {
         "addSuccess": "passed",
@@ -188,7 +190,7 @@ def listen(record: Record) -> None:
 
     def run_counted(self: unittest.TextTestRunner, test: unittest.TestSuite) -> unittest.TestResult:
         record.collected(test.countTestCases())
-        return run(self, test)
+        return run(self, test if every == 1 else unittest.TestSuite(list(tests_of(test))[::every]))
 
     unittest.TextTestRunner.run = run_counted  # type: ignore[method-assign, assignment]
     begin = result.startTest
@@ -206,6 +208,15 @@ def listen(record: Record) -> None:
             record.ended(test.id(), "failed", self._exc_info_to_string(error, test))  # type: ignore[attr-defined]
 
     result.addSubTest = add_subtest  # type: ignore[method-assign, assignment]
+
+
+def tests_of(suite: unittest.TestSuite) -> Iterator[unittest.TestCase]:
+    """The tests of a suite and of those in it, in their order."""
+    for part in suite:
+        if isinstance(part, unittest.TestSuite):
+            yield from tests_of(part)
+        else:
+            yield part
 
 
 def _told(method: Callable[..., None], record: Record, outcome: str) -> Callable[..., None]:
@@ -226,6 +237,7 @@ def main() -> None:
     parser.add_argument("--arm", action="store_true")
     parser.add_argument("--budget", type=float, default=BUDGET)
     parser.add_argument("--packages", required=True)
+    parser.add_argument("--every", type=int, default=1)
     parser.add_argument("runner", choices=RUNNERS)
     parser.add_argument("arguments", nargs=argparse.REMAINDER)
     asked = parser.parse_args()
@@ -236,7 +248,7 @@ def main() -> None:
         running = arm(packages, asked.record.with_suffix(".captures"), asked.budget) if asked.arm else None
         record.probed(summary(running) if running else {})
         try:
-            RUNNERS[asked.runner](asked.arguments, record)
+            RUNNERS[asked.runner](asked.arguments, record, asked.every)
         finally:
             if running:
                 record.probed(summary(running))

@@ -22,6 +22,8 @@ class Suite:
     """Where the tests run, within the source distribution."""
     cap_s: float = 300.0
     """How long the tests may take with probes; without, a third of it."""
+    every: int = 1
+    """Of the tests, each so many-th is run."""
     measures_the_interpreter: tuple[tuple[str, str], ...] = ()
     """Tests that a debugger of any kind must disturb, with what it is they measure: they are told, and fail nothing."""
 
@@ -80,7 +82,11 @@ SUITES = (
         "sqlalchemy", "test/sql", "test/base", packages="sqlalchemy.sql,sqlalchemy.util,sqlalchemy.engine"
     ),
     _pytest(
-        "celery", "t/unit/utils", "t/unit/tasks", plugins=("pytest_subtests.plugin", "celery.contrib.pytest")
+        "celery",
+        "t/unit/utils",
+        "t/unit/tasks",
+        plugins=("pytest_subtests.plugin", "celery.contrib.pytest"),
+        packages="celery.app,celery.canvas,celery.result,celery.schedules,celery.states,celery.utils",
     ),
     Suite(
         "django",
