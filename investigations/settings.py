@@ -17,6 +17,8 @@ if not SECRET_KEY:
     from investigations.supervise.home import secret_key
 
     SECRET_KEY = secret_key(HOME)
+SECRET_KEY_FALLBACKS = env.list("SIGHTLINE_OLD_SECRET_KEYS", default=[])
+SALT_KEY = "sightline: credentials of alert sources"  # parts this use of the secret key from its others
 PUBLIC_URL = env.str("SIGHTLINE_PUBLIC_URL", default="http://127.0.0.1:8800").rstrip("/")
 ALLOWED_HOSTS = env.list("SIGHTLINE_ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]

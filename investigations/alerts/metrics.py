@@ -14,7 +14,7 @@ from investigations.alerts.models import Alert, AlertSource
 from investigations.alerts.promql import Comparison, take_apart
 from investigations.alerts.sources import client_for
 from investigations.lib.addresses import RefusedAddress
-from investigations.lib.errors import Invalid
+from investigations.lib.errors import Conflict, Invalid
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ def _ask(source: AlertSource, comparison: Comparison, start: datetime, end: date
     try:
         with client_for(source) as client:
             return asked.metric_range(client, comparison.metric, start, end)
-    except RefusedAddress as error:
+    except (RefusedAddress, Conflict) as error:
         return Series("denied", str(error), comparison.metric, start, end, 0.0)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
+from encrypted_fields.fields import EncryptedJSONField
 
 from investigations.accounts.models import Environment, User
 from investigations.lib.ids import uuid7
@@ -18,7 +19,7 @@ class AlertSource(models.Model):
     name = models.CharField(max_length=100)
     backend = models.CharField(max_length=32)
     url = models.URLField(max_length=500, blank=True)
-    credentials = models.JSONField(
+    credentials = EncryptedJSONField(
         default=dict, blank=True, help_text="Never shown again: header or basic authentication."
     )
     options = models.JSONField(default=dict, blank=True)

@@ -17,6 +17,7 @@ from investigations.alerts.models import AlertSource, RawPayload
 from investigations.alerts.payloads import keep_rejected
 from investigations.alerts.sources import backend_of, client_for, keep_health
 from investigations.lib.addresses import RefusedAddress
+from investigations.lib.errors import Conflict
 from investigations.lib.text import storable_text
 
 LONGEST_PULL = timedelta(seconds=60)
@@ -56,7 +57,7 @@ def _pull(source: AlertSource) -> Pull:
     try:
         with client_for(source) as client:
             return backend_of(source).pull(client, source.cursor)
-    except RefusedAddress as error:
+    except (RefusedAddress, Conflict) as error:
         return Pull("denied", [Check("alerts", "denied", str(error))])
 
 

@@ -217,8 +217,17 @@ def _plain(source: AlertSource) -> dict[str, Any]:
 
 
 def client_for(source: AlertSource) -> Client:
-    """The HTTP client for a source, with its credentials. Raises `RefusedAddress` for a URL not to be asked."""
+    """The HTTP client for a source, with its credentials.
+
+    Raises `RefusedAddress` for a URL not to be asked, `Conflict` for credentials that no key at hand decrypts.
+    """
     credentials = source.credentials
+    if not isinstance(credentials, dict):
+        raise Conflict(
+            "source_credentials_unreadable",
+            f"The credentials of {source.name} were encrypted with another secret key.",
+            fix="Give them again, or the key they were encrypted with as SIGHTLINE_OLD_SECRET_KEYS.",
+        )
     header = credentials.get("header")
     return Client(
         source.url,

@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from django.db import connection
 
 from investigations.accounts.actors import Actor
 from investigations.accounts.models import AuditEntry, Environment
@@ -56,6 +57,32 @@ def test_an_admin_adds_a_source_and_the_audit_knows_all_but_its_credentials(
     entry = AuditEntry.objects.get(action="source_created")
     assert entry.detail["url"] == "http://prometheus:9090"
     assert "hidden" not in json.dumps(entry.detail)
+
+
+def test_credentials_are_encrypted_where_they_lie(prometheus: AlertSource) -> None:
+    AlertSource.objects.filter(pk=prometheus.pk).update(credentials={"user": "u", "password": "hidden"})
+    assert not {"u", "hidden"} & set(lying_there(prometheus).values())
+    prometheus.refresh_from_db()
+    assert prometheus.credentials == {"user": "u", "password": "hidden"}
+
+
+def test_a_key_that_is_gone_is_told_at_the_source(prometheus: AlertSource) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE alerts_alertsource SET credentials = %s", ['{"user": "written with another key"}']
+        )
+    prometheus.refresh_from_db()
+    services.pull_source(prometheus)
+    prometheus.refresh_from_db()
+    said = prometheus.health["scopes"]["alerts"]
+    assert said["status"] == "denied"
+    assert "another secret key" in said["sentence"]
+
+
+def lying_there(source: AlertSource) -> dict[str, str]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT credentials FROM alerts_alertsource WHERE id = %s", [source.pk])
+        return dict(json.loads(cursor.fetchone()[0]))
 
 
 def test_only_an_admin_may(responder: Actor, stranger: Actor, prometheus: AlertSource) -> None:
