@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
+import threading
 import time
 from typing import Any
 
@@ -22,6 +23,13 @@ def place(gateway: testing.Gateway, line_of: Any, name: str, kind: str, **asked:
 
 
 class TestWhatIsKept:
+    def test_hits_on_the_main_thread_share_what_is_told_of_it(self, gateway, line_of, monkeypatch):
+        for name, nothing in (("_asyncio", None), ("_frameworks", False), ("_tracers", [])):
+            monkeypatch.setattr(context, name, nothing)
+        assert context.current() is context.current()
+        monkeypatch.setattr(threading.main_thread(), "_name", "renamed")
+        assert context.current() == ("renamed", "", context.NO_TRACE, "", None)
+
     def test_a_logpoint_keeps_its_message(self, gateway, line_of):
         probe = place(
             gateway, line_of, "check", "logpoint", template="{amount} of {limit}: {accepted}", level="warning"
@@ -42,6 +50,11 @@ class TestWhatIsKept:
             "Order(amount=5, customer='ada', high_value='true', password=[withheld: name: password])"
         )
         assert message.endswith("<error: would_run_code> <error: unknown_name> [5, 'x']")
+
+    def test_a_message_of_names_alone_tells_which_of_them_is_missing(self, gateway, line_of):
+        probe = place(gateway, line_of, "check", "logpoint", template="{amount} {nope} {limit}")
+        shop.check(Order(5, "ada"), 10)
+        assert gateway.captures(probe)[0].message == "5 <error: unknown_name> 10"
 
     def test_a_message_withholds_what_its_rules_withhold(self, gateway, line_of):
         probe = place(gateway, line_of, "check", "logpoint", template="password={order.password}")

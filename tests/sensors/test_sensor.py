@@ -117,6 +117,22 @@ class TestStarting:
         assert (hello.runtime.name, hello.sensor_version) == ("cpython", sightline.__version__)
         assert hello.engine.reason
 
+    def test_its_own_thread_is_busy_while_it_works_and_not_while_it_sleeps(self, started, monkeypatch):
+        busy, tick, ticked = started.room.busy, started.tick, threading.Event()
+        seen: list[tuple[int, set[int]]] = []
+
+        def ticking() -> float:
+            seen.append((native.get_ident(), set(busy)))
+            ticked.set()
+            return tick()
+
+        monkeypatch.setattr(started, "tick", ticking)
+        started.outbox.wake()
+        assert ticked.wait(10)
+        while busy:
+            time.sleep(0.001)
+        assert all(threads == {ident} for ident, threads in seen)
+
 
 class TestStopping:
     def test_nothing_is_left(self, tmp_path: Path, line_of: Callable[[ModuleType, str], int]):

@@ -84,6 +84,9 @@ class Host:
         self._maybe_fail("tick")
         return 1.0
 
+    def rests(self, resting: bool) -> None:
+        pass
+
 
 class GatewaySide:
     """What a test lets the gateway do, and what it has received."""

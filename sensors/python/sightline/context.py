@@ -47,6 +47,8 @@ def current(frame: FrameType | None = None) -> Context:
     """
     thread = _threads.get(threading.get_ident())
     name = thread._name if thread is not None else ""  # type: ignore[attr-defined]
+    if not _tracers and not _frameworks and _asyncio is None and thread is threading._main_thread:  # type: ignore[attr-defined]
+        return _bare if name is _bare[0] else _made_bare(name)  # nothing is loaded that could tell more
     task, execution = _task() if _asyncio is not None else ("", "")
     elsewhere = thread is not None and thread is not threading._main_thread  # type: ignore[attr-defined]
     looked_for = _frameworks or (
@@ -63,6 +65,16 @@ def current(frame: FrameType | None = None) -> Context:
             _kept.clear()
         _kept[execution] = trace
     return name, task, trace, execution, work
+
+
+_bare: Context = "", "", NO_TRACE, "", None
+"""The main thread's, where nothing but its name is to be told: one for all hits, because they are kept by thousands."""
+
+
+def _made_bare(name: str) -> Context:
+    global _bare
+    _bare = name, "", NO_TRACE, "", None
+    return _bare
 
 
 def ended(execution: str) -> Trace | None:

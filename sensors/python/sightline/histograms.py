@@ -10,7 +10,7 @@ SCALE: Final = 3
 _BUCKETS: Final = 2**SCALE
 _log2 = math.log2
 _ceil = math.ceil
-_isfinite = math.isfinite
+_INFINITE = math.inf
 
 
 class Histogram:
@@ -36,7 +36,11 @@ class Histogram:
                 value = float(value)
             except OverflowError:
                 value = math.inf
-        if not _isfinite(value):
+        if 0.0 < value < _INFINITE:
+            buckets, size = self.positive, value
+        elif -_INFINITE < value <= 0.0:
+            buckets, size = self.negative, -value
+        else:
             self.unusable += 1
             return
         self.count += 1
@@ -45,11 +49,10 @@ class Histogram:
             self.min = value
         if value > self.max:
             self.max = value
-        if not value:
+        if not size:
             self.zero += 1
             return
-        buckets = self.positive if value > 0.0 else self.negative
-        index = _ceil(_log2(value if value > 0.0 else -value) * _BUCKETS) - 1
+        index = _ceil(_log2(size) * _BUCKETS) - 1
         try:
             buckets[index] += 1
         except KeyError:

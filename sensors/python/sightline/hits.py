@@ -9,6 +9,7 @@ the reading and the writing of ``tally.x += 1``.
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Mapping
 from types import CodeType, FrameType
@@ -43,7 +44,8 @@ _monotonic = native.monotonic
 _thread_time_ns = native.thread_time_ns
 
 Keep = Callable[[FrameType, Any], Any]
-"""Copies out of a frame what the kind is about. The second is what is told: at lines the locals that are at hand."""
+"""Copies out of a frame what the kind is about: a tuple where that is leaves alone. The second is what is told: at
+lines the locals that are at hand."""
 Then = Callable[[FrameType, Any, float], bool]
 """A gate: frame, what is told, and the moment (monotonic, s); True asks to switch the place off."""
 
@@ -63,7 +65,8 @@ class Room:
         self.budget = budget
         self.redactor = redactor
         self.busy: set[int] = set()
-        """Threads on which hits are not observed: the sensor's own, and whoever is inside a capture just now."""
+        """Threads on which hits are not observed: the sensor's own while it works, and whoever is inside a capture just
+        now. Mostly empty, which is what hits look at first: to ask for the thread's identity costs more."""
 
 
 class Tally:
@@ -128,7 +131,7 @@ class ProbeHits:
         self.tally.start_over()
         self.rate.start_over()
         self.since = native.time_ns()
-        self.left = probe.hit_limit if probe.hit_limit and self.kind.captures else sys.maxsize
+        self.left: float = probe.hit_limit if probe.hit_limit and self.kind.captures else math.inf
         self.cost_ns = 0
         self.resting_lines = 0
         self._unobserved = 0.0
@@ -278,7 +281,7 @@ def counting(hits: ProbeHits) -> Fire:
         return False
 
     def fire(frame: FrameType | None = None, names: Names | None = None) -> bool:
-        if _get_ident() in busy:
+        if busy and _get_ident() in busy:
             return rare(tally, "re_entrant")
         count = tally.captured = tally.captured + 1
         return not count % LIMITED_EVERY and hits.book(LIMITED_EVERY * LIMITED_NS)
@@ -286,9 +289,11 @@ def counting(hits: ProbeHits) -> Fire:
     return fire if hits.condition is None else conditional(hits, hits.condition, count)
 
 
-def recording(hits: ProbeHits, keep: Keep, booked_every: int) -> Fire:
+def recording(
+    hits: ProbeHits, keep: Keep, booked_every: int, weigh: Callable[[Any], int] = snapshots.weight
+) -> Fire:
     """All gates, and what `keep` makes of each hit that passes them, handed to the outbox."""
-    record = recorder(hits, keep, booked_every)
+    record = recorder(hits, keep, booked_every, weigh=weigh)
     if hits.condition is None:
         return _limiter_first(hits, record)
     return conditional(hits, hits.condition, limited(hits, record))
@@ -298,13 +303,15 @@ def _limiter_first(hits: ProbeHits, record: Then) -> Fire:
     tally, busy, rate = hits.tally, hits.room.busy, hits.rate
 
     def fire(frame: FrameType | None = None, names: Names | None = None) -> bool:
-        if _get_ident() in busy:
+        if busy and _get_ident() in busy:
             return rare(tally, "re_entrant")
         now = _monotonic()
         if now < rate.until:
             count = tally.rate_limited = tally.rate_limited + 1
             return not count % LIMITED_EVERY and hits.book(LIMITED_EVERY * LIMITED_NS)
-        return record(frame or _getframe(2), names, now)
+        if frame is None:
+            frame = _getframe(2)
+        return record(frame, names, now)
 
     return fire
 
@@ -329,7 +336,7 @@ def conditional(hits: ProbeHits, condition: expressions.Compiled, then: Then) ->
 
     def fire(frame: FrameType | None = None, names: Names | None = None) -> bool:
         nonlocal untimed
-        if _get_ident() in busy:
+        if busy and _get_ident() in busy:
             return rare(tally, "re_entrant")
         if budget.balance < 0:
             rare(tally, "evaluation_budget")
@@ -363,7 +370,7 @@ def evaluating(hits: ProbeHits, then: Then) -> Fire:
 
     def fire(frame: FrameType | None = None, names: Names | None = None) -> bool:
         nonlocal untimed
-        if _get_ident() in busy:
+        if busy and _get_ident() in busy:
             return rare(tally, "re_entrant")
         if budget.balance < 0:
             rare(tally, "evaluation_budget")
@@ -396,16 +403,22 @@ def rare(tally: Tally, ending: str) -> bool:
 # ---------------------------------------------------------------- keeping
 
 
-def recorder(hits: ProbeHits, keep: Keep, booked_every: int, rate: Rate | None = None) -> Then:
+def recorder(
+    hits: ProbeHits,
+    keep: Keep,
+    booked_every: int,
+    rate: Rate | None = None,
+    weigh: Callable[[Any], int] = snapshots.weight,
+) -> Then:
     """Keeps a hit whose gates are passed, unless the process's budget or the probe's hit limit is used up.
 
-    Takes the hit out of the probe's rate, or out of another where it was taken out before.
+    Takes the hit out of the probe's rate, or out of another where it was taken out before. ``weigh`` tells how many
+    values stand in what was kept, for kinds that know it without looking; a tuple holds leaves alone.
     """
     room, tally, budget = hits.room, hits.tally, hits.room.budget
     rate = rate or hits.rate
     busy, guarded = room.busy, room.guarded
     tolerance, interval, where = rate.tolerance, rate.interval, context.current
-    weigh = snapshots.weight
 
     def record(frame: FrameType, told: Any, now: float) -> bool:
         if budget.balance < 0:
@@ -432,7 +445,7 @@ def recorder(hits: ProbeHits, keep: Keep, booked_every: int, rate: Rate | None =
             return rare(tally, "deadline")
         here = where(frame)
         cost = _thread_time_ns() - began + DISPATCH_NS if began else 0
-        values = 1 if type(payload) is list else weigh(payload)  # a list holds leaves alone
+        values = 1 if type(payload) is tuple else weigh(payload)
         if room.outbox.offer((hits, number, now, here, payload, cost), values):
             tally.captured += 1
         else:

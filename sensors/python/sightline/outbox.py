@@ -48,7 +48,9 @@ class Outbox:
         self.drops: Counter[str] = Counter()
         """Records lost since the process started, by reason; ``queue_full`` is counted in the hit's own ending."""
         self.bytes_held = 0
-        self._ring: deque[tuple[Record, int]] = deque()
+        self._ring: deque[Record] = deque()
+        self._sizes: deque[int] = deque()
+        """The values in each record of the ring, or of another one that came at the same time: only sums count."""
         self._values = 0
         """In the ring. Threads that race may lose an update, so an empty ring sets it right."""
         self._captures: deque[bytes] = deque()
@@ -62,11 +64,13 @@ class Outbox:
         """Take a record with so many values from the hot path; False when there is no room. Never blocks, never
         raises.
         """
-        if len(self._ring) >= self.capacity or self._values >= self.max_values:
+        ring = self._ring
+        if len(ring) >= self.capacity or self._values >= self.max_values:
             self.drops["queue_full"] += 1
             return False
         self._values += values
-        self._ring.append((record, values))
+        self._sizes.append(values)  # first, so that every record that is found has one
+        ring.append(record)
         if self.asleep:
             self.asleep = False
             self.wake()
@@ -82,7 +86,8 @@ class Outbox:
         until = clock() + ENCODE_SLICE_S
         while self.has_records and clock() < until:
             slices.give_way()
-            record, values = self._ring.popleft()
+            record = self._ring.popleft()
+            values = self._sizes.popleft()
             self._values = self._values - values if self._ring else 0
             self._encode_one(record, write)
 

@@ -259,11 +259,14 @@ class Sensor:
         return TICK_WHILE_RESTING_S if self.registry.any_resting() else TICK_S
 
     def _book_own_thread(self) -> None:
-        """The sensor's own thread works on the same budget, and hits on it are not observed."""
-        self.room.busy.add(native.get_ident())
+        """The sensor's own thread works on the same budget."""
         used = native.thread_time_ns()
         self.budget.spend(max(0, used - self._thread_time))
         self._thread_time = used
+
+    def rests(self, resting: bool) -> None:
+        """Hits on the sensor's own thread are not observed; while it sleeps it has none, and `busy` is empty."""
+        (self.room.busy.discard if resting else self.room.busy.add)(native.get_ident())
 
     def doctor(self) -> dict[str, str]:
         """What is in this process, in short sentences."""

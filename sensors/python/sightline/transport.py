@@ -84,6 +84,9 @@ class Host(Interface):
     def tick(self) -> float:
         """Leases, budgets, windows, connected or not; the seconds until it is wanted again."""
 
+    def rests(self, resting: bool) -> None:
+        """The thread goes to sleep, or goes to work."""
+
 
 @dataclass(frozen=True, slots=True)
 class Link:
@@ -136,12 +139,14 @@ class Pump:
 
     def _run_safely(self) -> None:
         try:
+            self._host.rests(False)
             self._run()
         except Exception:
             logger.exception("sightline: the sensor's thread ended")
         finally:
             self._outbox.wake = nobody_sleeps
             self._waiter.close()
+            self._host.rests(True)
             self.ended = True
             self._running.release()
 
@@ -157,14 +162,21 @@ class Pump:
         now = time.monotonic()
         timeout = min(until, self._next_tick) - now
         if (gathering := self._gather_until - now) > 0:
-            return self._waiter.wait(websocket, min(timeout, gathering))
+            return self._wait(websocket, min(timeout, gathering))
         self._outbox.asleep = True
         if self._outbox.has_records:  # came before the flag was up
             timeout = 0.0
         try:
-            return self._waiter.wait(websocket, timeout)
+            return self._wait(websocket, timeout)
         finally:
             self._outbox.asleep = False
+
+    def _wait(self, websocket: WebSocket | None, timeout: float) -> bool:
+        self._host.rests(True)
+        try:
+            return self._waiter.wait(websocket, timeout)
+        finally:
+            self._host.rests(False)
 
     def _encode(self) -> None:
         """Turn records into bodies, connected or not: a record keeps parts of the application alive, a body none."""

@@ -70,6 +70,9 @@ class Host:
     def tick(self) -> float:
         return 1.0
 
+    def rests(self, resting: bool) -> None:
+        pass
+
     def wait_for(self, condition: Callable[[], bool]) -> None:
         with self.something:
             assert self.something.wait_for(condition, WITHIN_S), "it did not happen"

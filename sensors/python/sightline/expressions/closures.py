@@ -60,9 +60,21 @@ class Compiled:
     Both raise `ExpressionError` or `BudgetExceeded`. ``names`` are its free names, for an engine that hands locals over
     one by one. ``path`` names the result for redaction rules (``order.customer.card``); ``withheld`` is the rule that
     withholds the result, or empty. ``conversion`` and ``spec`` are what a template asks of its text (``!r``, ``:.2f``).
+    ``lone`` is the name the whole expression is, if it is one: several of these are looked up at once.
     """
 
-    __slots__ = ("conversion", "evaluate", "holds", "names", "path", "spec", "text", "tree", "withheld")
+    __slots__ = (
+        "conversion",
+        "evaluate",
+        "holds",
+        "lone",
+        "names",
+        "path",
+        "spec",
+        "text",
+        "tree",
+        "withheld",
+    )
 
     def __init__(self, expression: wire.Expression, withholds: Withholds | None = None) -> None:
         self.text = expression.text
@@ -76,6 +88,7 @@ class Compiled:
         closure = compiler.compile(self.tree, result=True)
         fast = _fast(value)
         self.names = frozenset(compiler.names)
+        self.lone: str = value[1] if value[0] == "name" else ""
         self.path = path_of(value)
         self.evaluate: Callable[..., Any] = fast or _guarded(closure)
         self.holds: Callable[..., bool] = (

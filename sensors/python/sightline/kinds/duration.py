@@ -148,7 +148,7 @@ class Duration(FunctionKind):
 
     def _keep(self) -> hits.Keep:
         frames = snapshot.frames(self.hits)
-        return lambda frame, took: (frames(frame, None), took)
+        return lambda frame, took: [frames(frame, None), took]
 
     def write(self, capture: wire.Capture, payload: Any) -> None:
         frames, took = payload

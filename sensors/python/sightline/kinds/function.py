@@ -32,7 +32,7 @@ _monotonic = native.monotonic
 _thread_time_ns = native.thread_time_ns
 
 
-Begun = tuple[float, snapshots.Copied | None, dict[str, Any]]
+Begun = tuple[float, snapshots.CopiedArguments | None, dict[str, Any]]
 """A call that has been entered: when, and what was kept of its beginning (its watches too) if anything was."""
 Ended = tuple[Begun, str, Any, float]
 """How a call ended or what it yielded: how (returned, raised or yielded), with what, and after how many ms."""
@@ -76,9 +76,8 @@ class Function(FunctionKind):
         self.hits.bind(codes)
         begin = opening(self.hits, self.calls, self._begin(), conditional=not self.judged_late)
         start = Listener(self.hits, begin, self._wanted_at_start(found))
-        record = hits.recorder(
-            self.hits, self._keep(), BOOKED_EVERY, self.hits.rate if self.judged_late else Rate(0.0)
-        )
+        rate = self.hits.rate if self.judged_late else Rate(0.0)
+        record = hits.recorder(self.hits, self._keep(), BOOKED_EVERY, rate, _weight)
         returned, raised, yielded = (
             Listener(self.hits, self._end(how, record)) for how in ("returned", "raised", "yielded")
         )
@@ -108,11 +107,11 @@ class Function(FunctionKind):
         deadline_s, nothing = limits.deadline_ms / 1e3, dict[str, Any]()
         copy_arguments = snapshots.copy_arguments
         callers = min(limits.frames, limits.variable_frames) - 1
-        arguments: dict[int, tuple[CodeType, tuple[str, ...]]] = {}
+        known: tuple[CodeType | None, tuple[str, ...]] = None, ()
         untimed = 1
 
         def begin(frame: FrameType, names: Names | None, now: float) -> bool:
-            nonlocal untimed
+            nonlocal untimed, known
             if len(calls) >= MOST_CALLS:
                 make_room(calls)
             until = rate.until
@@ -124,13 +123,10 @@ class Function(FunctionKind):
                 rate.until = (until if until > earliest else earliest) + interval
             untimed -= 1
             timed = 0 if untimed > 0 else _thread_time_ns()
-            code = frame.f_code
-            try:
-                given = arguments[id(code)][1]
-            except KeyError:
-                given = snapshots.arguments_of(code)
-                arguments[id(code)] = code, given  # kept alive, so that the identity stays its own
-            copied = copy_arguments(frame, given, limits, names, now + deadline_s, callers)
+            given = known  # in a variable of its own: another thread may be in another function
+            if given[0] is not frame.f_code:
+                given = known = frame.f_code, snapshots.arguments_of(frame.f_code)
+            copied = copy_arguments(frame, given[1], limits, names, now + deadline_s, callers)
             watched = self._watched(early, self._scope(frame)) if early else nothing
             calls[id(frame)] = _monotonic(), copied, watched
             if not timed:
@@ -213,28 +209,30 @@ class Function(FunctionKind):
         deadline_s = limits.deadline_ms / 1e3
         leaves, copy_value, copy_exception = LEAF_IDS, snapshots.copy_value, exceptions.copy_exception
 
-        def keep(frame: FrameType, ended: Ended) -> Any:
+        def keep(frame: FrameType, ended: Ended) -> list[Any]:
             (_, copied, watched), how, value, took_ms = ended
             if how == "raised":
                 value = copy_exception(value, limits, deadline=_monotonic() + deadline_s)
             elif id(type(value)) not in leaves:
                 value = copy_value(value, limits, deadline=_monotonic() + deadline_s)
             if not looks_again:
-                return copied, how, value, took_ms, watched, None
+                return [copied, how, value, took_ms, watched, None]
             names = self._names_at_end(frame, ended)
             message = [
                 keep_value(part, names, limits) for part in self.hits.parts if not isinstance(part, str)
             ]
-            return copied, how, value, took_ms, {**watched, **self._watched(self.late, names)}, message
+            return [copied, how, value, took_ms, {**watched, **self._watched(self.late, names)}, message]
 
         return keep
 
     # On the sensor's thread
 
     def write(self, capture: wire.Capture, payload: Any) -> None:
-        copied, how, value, took_ms, watched, message = payload
+        (frames, shared, more, _), how, value, took_ms, watched, message = payload
         redactor = self.hits.room.redactor
-        capture.frames, cuts = snapshots.write(copied, redactor)
+        capture.frames, cuts = snapshots.write(
+            snapshots.Copied(frames, self.probe.limits, shared, more), redactor
+        )
         detail: dict[str, Any] = {
             "arguments": capture.frames[0].variables or {},
             "duration_ms": round(took_ms, 6),
@@ -242,7 +240,7 @@ class Function(FunctionKind):
         if how == "raised":
             detail["exception"], more = exceptions.write_exception(value, redactor)
         else:
-            name = copied.frames[0][0].co_name  # what `get_password` returns is a password
+            name = frames[0][0].co_name  # what `get_password` returns is a password
             detail["returned"], more = snapshots.write_value(
                 value, redactor, name=name, path="@return", limits=self.probe.limits
             )
@@ -251,3 +249,14 @@ class Function(FunctionKind):
         snapshot.write_watches(self.hits, capture, [watched[watch.name] for watch, _ in self.hits.watches])
         if self.hits.parts:
             logpoint.write_message(self.hits, capture, message or [])
+
+
+def _weight(payload: list[Any]) -> int:
+    """How many values stand in what was kept of a call."""
+    copied, _, value, _, watched, message = payload
+    values: int = 1 + copied[3]
+    if id(type(value)) not in LEAF_IDS:
+        values += snapshots.weight(value)
+    if watched or message:
+        values += sum(map(snapshots.weight, (*watched.values(), *(message or ()))))
+    return values

@@ -34,7 +34,7 @@ class Gate:
         """The ending of a hit that may not pass, or an empty string. Nothing is counted yet."""
         hits = self.hits
         room = hits.room
-        if _get_ident() in room.busy:
+        if room.busy and _get_ident() in room.busy:
             return "re_entrant"
         if hits.condition is None:
             if now < hits.rate.until:

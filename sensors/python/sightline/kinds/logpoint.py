@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+import operator
+from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any, Final
 
 from sightline import expressions, hits, messages, wire
 from sightline.engines.base import Fire, Names
 from sightline.errors import BudgetExceeded, ExpressionError
+from sightline.expressions import Compiled
 from sightline.hits import Keep, ProbeHits
 from sightline.kinds.base import LineKind
 from sightline.kinds.kept import keep_value, write_value
@@ -31,29 +33,39 @@ class Logpoint(LineKind):
 
 
 def values(hits: ProbeHits) -> Keep:
-    """Keeps the values of the template's expressions."""
+    """Keeps the values of the template's expressions: a tuple where all are leaves, else a list."""
     scope, limits = hits.scope, hits.probe.limits
     compiled = [part for part in hits.parts if not isinstance(part, str)]
-    evaluates = [each.evaluate for each in compiled]
+    read, leaves = _all_of(compiled), LEAF_IDS
 
     def keep(frame: FrameType, names: Names | None) -> Sequence[Any]:
-        """A list where all are leaves, else a tuple."""
         if names is None:
             names = scope(frame) if scope else frame.f_locals
-        values = []
         try:
-            for evaluate in evaluates:
-                value = evaluate(names)
-                if id(type(value)) not in LEAF_IDS:
+            values = read(names)
+            for value in values:
+                cls = type(value)
+                if not (cls is int or cls is str or id(cls) in leaves):
                     break
-                values.append(value)
             else:
                 return values
-        except (ExpressionError, BudgetExceeded):
+        except (ExpressionError, BudgetExceeded, KeyError):
             pass
-        return tuple(keep_value(each, names, limits) for each in compiled)
+        return [keep_value(each, names, limits) for each in compiled]
 
     return keep
+
+
+def _all_of(compiled: list[Compiled]) -> Callable[[Names], tuple[Any, ...]]:
+    """Reads all the values at once; raises where one cannot be read. Lone names take one call, however many."""
+    if len(compiled) > 1 and all(each.lone for each in compiled):
+        return operator.itemgetter(*(each.lone for each in compiled))
+    evaluates = [each.evaluate for each in compiled]
+
+    if len(evaluates) == 1:
+        (evaluate,) = evaluates
+        return lambda names: (evaluate(names),)
+    return lambda names: tuple([evaluate(names) for evaluate in evaluates])
 
 
 def write_message(hits: ProbeHits, capture: wire.Capture, values: list[Any]) -> None:

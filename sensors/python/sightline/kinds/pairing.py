@@ -45,7 +45,7 @@ def opening(probe_hits: ProbeHits, calls: Calls, begin: Then, *, conditional: bo
     def fire(frame: FrameType | None = None, names: Names | None = None) -> bool:
         if frame is None:
             frame = _getframe(2)
-        if _get_ident() in busy:
+        if busy and _get_ident() in busy:
             calls.pop(id(frame), None)
             return rare(tally, "re_entrant")
         if budget.balance < 0:

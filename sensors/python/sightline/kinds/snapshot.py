@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import FrameType
 from typing import Any
 
@@ -32,16 +33,16 @@ def frames(hits: ProbeHits) -> Keep:
     deadline_s = limits.deadline_ms / 1e3
     values = logpoint.values(hits)
 
-    def keep(frame: FrameType, names: Names | None) -> tuple[Any, list[Any], list[Any]]:
+    def keep(frame: FrameType, names: Names | None) -> list[Any]:
         copied = snapshots.copy_frames(frame, limits, variables=variables, deadline=_monotonic() + deadline_s)
         if copied.late:
             raise DeadlinePassed
         if not hits.watches:
-            return copied, [], values(frame, names) if hits.parts else []
+            return [copied, (), values(frame, names) if hits.parts else ()]
         if names is None:
             names = hits.scope(frame) if hits.scope else frame.f_locals
         watched = [keep_value(compiled, names, watch.limits or limits) for watch, compiled in hits.watches]
-        return copied, watched, values(frame, names) if hits.parts else []
+        return [copied, watched, values(frame, names) if hits.parts else ()]
 
     return keep
 
@@ -55,7 +56,7 @@ def write_frames(hits: ProbeHits, capture: wire.Capture, payload: Any) -> None:
         logpoint.write_message(hits, capture, values)
 
 
-def write_watches(hits: ProbeHits, capture: wire.Capture, watched: list[Any]) -> None:
+def write_watches(hits: ProbeHits, capture: wire.Capture, watched: Sequence[Any]) -> None:
     """The values kept of the probe's watches, in their order."""
     if not watched:
         return
