@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal
 
 from django.http import HttpRequest
 from ninja import Router
@@ -11,6 +12,7 @@ from pydantic import Field
 from investigations.accounts.actors import Actor
 from investigations.api.auth import actor
 from investigations.api.paging import id_in_path
+from investigations.catalog import causes
 from investigations.evidence import next_probe
 from investigations.probes import invariants
 from investigations.probes import selectors as probes
@@ -32,9 +34,9 @@ router = Router(tags=["reasoning"])
 
 
 class HistoryIn(Shape):
-    """The service's history, newest first, from its repository."""
+    """The service's history, newest first, from its repository; without one, the commits its instances ran."""
 
-    commits: list[CommitIn] = Field(min_length=1, max_length=1000)
+    commits: list[CommitIn] = Field(default_factory=list, max_length=1000)
     running: str = Field(
         default="", max_length=64, description="The failing commit; else that of the captures."
     )
@@ -51,11 +53,20 @@ class ThoughtsIn(Shape):
 
 
 class CallsIn(Shape):
-    """Who calls whom, and one metric of each, before and during: seconds, or the share of requests that failed."""
+    """Whose function record to read, and what your backend knows beside it: calls, and one metric of each node.
 
-    target: str = Field(min_length=1, max_length=300)
-    calls: list[tuple[str, str]] = Field(max_length=10_000, description="(caller, callee)")
-    nodes: dict[str, NodeIn] = Field(max_length=1_000)
+    Without ``target`` it is the service's entry; without ``service``, the only one of the session.
+    """
+
+    target: str = Field(default="", max_length=500)
+    service: str = Field(default="", max_length=255)
+    metric: Literal["latency", "errors"] = "latency"
+    minutes: int = Field(default=10, ge=2, le=causes.MOST_MINUTES)
+    until: datetime | None = Field(default=None, description="The end of these minutes; else now.")
+    calls: list[tuple[str, str]] = Field(
+        default_factory=list, max_length=10_000, description="(caller, callee)"
+    )
+    nodes: dict[str, NodeIn] = Field(default_factory=dict, max_length=1_000)
 
 
 @router.get(
@@ -116,12 +127,19 @@ def suggest_probes(request: HttpRequest, session_id: str, body: ThoughtsIn) -> l
 
 @router.post("/sessions/{session_id}/causes", response=DiagnosisShape, operation_id="rank_causes")
 def rank_causes(request: HttpRequest, session_id: str, body: CallsIn) -> DiagnosisShape:
-    """Which node of a call graph is the cause of a slow or failing caller, or that nothing is wrong."""
-    from investigations.analysis import topology
-
-    sessions.session(actor(request), id_in_path("ses", session_id))
-    nodes = {name: each.to_series() for name, each in body.nodes.items()}
-    return DiagnosisShape.from_result(topology.rank_causes(body.calls, nodes, body.target))
+    """Which function or node is the cause of a slow or failing caller, or that nothing is wrong."""
+    by = actor(request)
+    found = causes.rank_causes(
+        by,
+        sessions.service_meant(by, sessions.session(by, id_in_path("ses", session_id)), body.service),
+        body.target,
+        metric=body.metric,
+        minutes=body.minutes,
+        until=body.until,
+        calls=body.calls,
+        nodes={name: each.to_series() for name, each in body.nodes.items()},
+    )
+    return DiagnosisShape.from_result(found)
 
 
 def _probe(by: Actor, probe_id: str) -> Probe | None:

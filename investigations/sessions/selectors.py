@@ -15,6 +15,8 @@ from investigations.accounts import permissions
 from investigations.accounts.actors import Actor
 from investigations.accounts.models import Environment
 from investigations.alerts.models import Incident
+from investigations.catalog.models import Service
+from investigations.catalog.selectors import service_by_ref
 from investigations.lib.errors import NotFound
 from investigations.lib.ids import show
 from investigations.lib.paging import newest_first
@@ -53,6 +55,14 @@ def session(by: Actor, session_id: UUID) -> InvestigationSession:
     if found is None:
         raise NotFound("session_not_found", "There is no such session, or it is not yours to see.")
     return found
+
+
+def service_meant(by: Actor, session: InvestigationSession, ref: str = "") -> Service | None:
+    """The service of that name or id, else the only one the session is about; None where it has none or several."""
+    if ref:
+        return service_by_ref(by, ref, session.environment)
+    about = list(session.services.select_related("environment")[:2])
+    return about[0] if len(about) == 1 else None
 
 
 def timeline_after(

@@ -6,25 +6,55 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('accounts', '0002_redaction_rule'),
-        ('catalog', '0002_function_minute'),
+        ("accounts", "0002_redaction_rule"),
+        ("catalog", "0002_function_minute"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='ServiceCall',
+            name="ServiceCall",
             fields=[
-                ('id', models.UUIDField(default=investigations.lib.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('seen_at', models.DateTimeField(help_text='When last.')),
-                ('callee', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='calls_in', to='catalog.service')),
-                ('caller', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='calls_out', to='catalog.service')),
-                ('environment', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='service_calls', to='accounts.environment')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=investigations.lib.ids.uuid7,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("seen_at", models.DateTimeField(help_text="When last.")),
+                (
+                    "callee",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="calls_in",
+                        to="catalog.service",
+                    ),
+                ),
+                (
+                    "caller",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="calls_out",
+                        to="catalog.service",
+                    ),
+                ),
+                (
+                    "environment",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="service_calls",
+                        to="accounts.environment",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['caller__name', 'callee__name'],
-                'constraints': [models.UniqueConstraint(fields=('caller', 'callee'), name='one_row_per_call')],
+                "ordering": ["caller__name", "callee__name"],
+                "constraints": [
+                    models.UniqueConstraint(fields=("caller", "callee"), name="one_row_per_call")
+                ],
             },
         ),
     ]

@@ -57,7 +57,7 @@ async def compare_captures(
     max_tokens: Annotated[int, Field(ge=500, le=MOST_TOKENS)] = DEFAULT_TOKENS,
     purpose: Annotated[str, Field(max_length=500)] = "",
 ) -> dict[str, Any]:
-    """What tells failing captures of a probe from passing ones, and the lines path and counter probes point at, ranked."""
+    """What tells failing captures of a probe from passing ones, and lines that path and counter probes point at."""
     return await as_actor(_compare, session_id, failing, passing, probe_id, label_paths, purpose)
 
 

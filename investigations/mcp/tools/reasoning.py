@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from investigations.accounts.actors import Actor
+from investigations.catalog import causes
 from investigations.evidence import next_probe
 from investigations.mcp.answers import DEFAULT_TOKENS, MOST_TOKENS, Answer, tool
 from investigations.mcp.calling import as_actor, note_step
@@ -51,14 +52,14 @@ def _learn(actor: Actor, session_id: str, probe_id: str, purpose: str) -> Answer
 @tool(title="Suspect commits", untrusted="Places in captured stacks")
 async def suspect_commits(
     session_id: str,
-    commits: Annotated[list[CommitIn], Field(max_length=1000, description="git log, newest first.")],
+    commits: Annotated[list[CommitIn], Field(max_length=1000, description="git log, newest first.")] = [],  # noqa: B006
     running: str = "",
     last_good: str = "",
     probe_id: str = "",
     max_tokens: Tokens = DEFAULT_TOKENS,
     purpose: Purpose = "",
 ) -> dict[str, Any]:
-    """Of the commits you give, those reachable from the failing one that touched what failing captures ran through."""
+    """Commits (yours, else those instances ran) reachable from the failing one that touched what failing runs did."""
     return await as_actor(_suspect, session_id, commits, running, last_good, probe_id, purpose)
 
 
@@ -112,28 +113,32 @@ def _suggest(actor: Actor, session_id: str, thoughts: list[ThoughtIn], probe_id:
 @tool(title="Rank causes")
 async def rank_causes(
     session_id: str,
-    target: Annotated[str, Field(description="The caller that is slow or fails.")],
-    calls: Annotated[list[tuple[str, str]], Field(max_length=10_000, description="(caller, callee)")],
-    nodes: Annotated[dict[str, NodeIn], Field(max_length=1_000)],
+    target: Annotated[str, Field(description="The slow or failing caller; else the entry.")] = "",
+    service: str = "",
+    metric: Literal["latency", "errors"] = "latency",
+    minutes: Annotated[int, Field(ge=2, le=causes.MOST_MINUTES)] = 10,
+    calls: Annotated[list[tuple[str, str]], Field(max_length=10_000)] = [],  # noqa: B006
+    nodes: Annotated[dict[str, NodeIn], Field(max_length=1_000)] = {},  # noqa: B006
     max_tokens: Tokens = DEFAULT_TOKENS,
     purpose: Purpose = "",
 ) -> dict[str, Any]:
-    """Which node of a call graph is the cause, from one metric of each before and during; or that nothing is wrong."""
-    return await as_actor(_rank, session_id, target, calls, nodes, purpose)
+    """Which function (of the service's record) or node (of calls you add) is the cause; or that nothing is wrong."""
+    asked = {"target": target, "metric": metric, "minutes": minutes, "calls": calls}
+    return await as_actor(_rank, session_id, service, asked, nodes, purpose)
 
 
 def _rank(
     actor: Actor,
     session_id: str,
-    target: str,
-    calls: list[tuple[str, str]],
+    service: str,
+    asked: dict[str, Any],
     nodes: dict[str, NodeIn],
     purpose: str,
 ) -> Answer:
-    from investigations.analysis import topology
-
     session = sessions.session(actor, id_of("ses", session_id, "session_id"))
-    found = topology.rank_causes(calls, {name: each.to_series() for name, each in nodes.items()}, target)
+    about = sessions.service_meant(actor, session, service)
+    told = {name: each.to_series() for name, each in nodes.items()}
+    found = causes.rank_causes(actor, about, nodes=told, **asked)
     note_step(actor, session, "rank_causes", f"ranked causes in the call graph: {found.sentence}", purpose)
     return {"diagnosis": DiagnosisShape.from_result(found)}
 

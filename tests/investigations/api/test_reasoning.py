@@ -23,6 +23,13 @@ def test_the_cause_in_a_call_graph_is_named(rita: Caller, ses: str):
     assert answer["causes"][0]["test"] == "past_stretches"
 
 
+def test_without_anything_posted_what_is_known_here_is_asked(rita: Caller, ses: str):
+    assert rita("POST", f"/sessions/{ses}/causes", {}).json()["verdict"] == "no_data"
+    assert rita("POST", f"/sessions/{ses}/suspect-commits", {}).json() == []
+    answer = rita("POST", f"/sessions/{ses}/causes", {"service": "no such"})
+    problem(answer, 404, "service_unknown")
+
+
 def test_nothing_learned_is_an_answer(rita: Caller, ses: str, probe):
     answer = rita("GET", f"/sessions/{ses}/captures/invariants?probe_id={show('prb', probe.pk)}")
     assert answer.status_code == 200

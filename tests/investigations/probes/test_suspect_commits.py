@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import uuid
+from datetime import timedelta
+
 import pytest
+from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from investigations.analysis.commits import Commit
+from investigations.catalog import services as catalog
+from investigations.catalog.models import Instance
 from investigations.lib.errors import NotFound
 from investigations.probes.services import label_executions
 from investigations.probes.suspect_commits import stacks, suspect_commits
@@ -50,6 +56,26 @@ def test_the_commit_that_touched_it_comes_first_though_files_have_another_root(r
 
 def test_commits_that_do_not_run_there_are_out(responder, session, taken):
     assert suspect_commits(responder, session, HISTORY, running="c1") == []
+
+
+def test_a_finding_says_how_surely_its_line_goes_with_failing(responder, session, taken):
+    (found,) = suspect_commits(responder, session, HISTORY, running="c3")
+    assert (found.test, found.n, found.coverage) == ("fisher", 12, 1.0)
+    assert found.q < 0.05
+    assert found.effect.low > 1
+
+
+def test_without_a_history_the_commits_that_ran_are_looked_at(responder, session, service, connect, taken):
+    Instance.objects.update(started_at=timezone.now() - timedelta(days=2))
+    new = connect(commit="bbb222", instance_id=str(uuid.uuid4()))
+    Instance.objects.filter(pk=new.pk).update(started_at=timezone.now() - timedelta(days=1))
+    for commit, text in (("9f2c1e7", "a\n" * 9), ("bbb222", "a\n" * 6 + "b\n" + "a\n" * 2)):
+        told = wire.Source(path="trades/importer.py", text=text, hash=f"{len(text):063x}{text[12]}")
+        catalog.store_source(service, told, commit)
+    found = suspect_commits(responder, session, running="bbb222")
+    assert [each.commit for each in found] == ["bbb222"]
+    assert found[0].because[0] == "trades/importer.py:7"
+    assert suspect_commits(responder, session, running="9f2c1e7") == []
 
 
 def test_strangers_learn_nothing(stranger, session, taken):
