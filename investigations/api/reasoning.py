@@ -14,7 +14,7 @@ from investigations.api.auth import actor
 from investigations.api.paging import id_in_path
 from investigations.catalog import causes
 from investigations.evidence import next_probe
-from investigations.probes import invariants
+from investigations.probes import invariants, silent_failures
 from investigations.probes import selectors as probes
 from investigations.probes import suspect_commits as suspects
 from investigations.probes.models import Probe
@@ -86,7 +86,7 @@ def raise_silent_failures(request: HttpRequest, session_id: str, probe_id: str =
     """Put broken invariants into the inbox as alerts, and resolve those that hold again."""
     by = actor(request)
     session = sessions.session(by, id_in_path("ses", session_id))
-    held, alerts = invariants.raise_silent_failures(by=by, session=session, probe=_probe(by, probe_id))
+    held, alerts = silent_failures.raise_silent_failures(by=by, session=session, probe=_probe(by, probe_id))
     return InvariantsShape.from_result(held, alerts=alerts)
 
 

@@ -4,17 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from django.utils import timezone
-
-from investigations.accounts import permissions
 from investigations.accounts.actors import Actor
-from investigations.alerts import services as alerts
-from investigations.alerts.backends.base import Reading
-from investigations.alerts.models import Alert, AlertSource
-from investigations.lib.ids import show
 from investigations.probes import comparing, selectors
 from investigations.probes.models import Capture, Outcome, Probe
 from investigations.sessions.models import InvestigationSession
@@ -23,11 +17,6 @@ if TYPE_CHECKING:
     from investigations.analysis.invariants import Drift, Invariant, Violation
 
 LATEST = 500
-WATCHER = "Invariants of captures"
-"""The source of alerts that no telemetry raised; nobody pulls it."""
-BACKEND = "alertmanager"
-ALERT = "SilentFailure"
-MOST_ALERTS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +43,17 @@ class Held:
     sentence: str
 
 
-def learn_invariants(by: Actor, session: InvestigationSession, *, probe: Probe | None = None) -> Held:
-    """What held in the latest passing captures of a probe (the one that fails most, when none is named)."""
+def learn_invariants(
+    by: Actor,
+    session: InvestigationSession,
+    *,
+    probe: Probe | None = None,
+    since: datetime | None = None,
+) -> Held:
+    """What held in the latest passing captures of a probe (the one that fails most, when none is named).
+
+    With ``since``, others are looked at only from then on.
+    """
     # Only learning pays for NumPy: see comparing.
     from investigations.analysis.features import tabulate
     from investigations.analysis.invariants import drift, learn, violations
@@ -69,7 +67,7 @@ def learn_invariants(by: Actor, session: InvestigationSession, *, probe: Probe |
         selectors.captures_before(by, session, probe=chosen, outcome=outcome, limit=LATEST)
         for outcome in (Outcome.PASS, Outcome.FAIL, Outcome.UNKNOWN)
     )
-    others = [*failing, *unknown]
+    others = [row for row in (*failing, *unknown) if since is None or row.at >= since]
     learned = learn(tabulate(comparing.observed(passing))) if passing else []
     found = violations(learned, tabulate(comparing.observed(others))) if learned and others else []
     broken = [Broken(each, [others[row] for row in each.rows]) for each in found]
@@ -107,40 +105,3 @@ def _sentence(
         f"All {len(learned)} invariants of {len(passing)} passing captures hold in the other {len(others)}"
         " captures."
     )
-
-
-def raise_silent_failures(
-    *, by: Actor, session: InvestigationSession, probe: Probe | None = None
-) -> tuple[Held, int]:
-    """Tell the inbox of broken invariants as alerts, and resolve those that hold again; how many burn now."""
-    permissions.require(by, "label_executions", session.environment)
-    held = learn_invariants(by, session, probe=probe)
-    if held.probe is None:
-        return held, 0
-    now = timezone.now()
-    source, _ = AlertSource.objects.get_or_create(
-        environment=session.environment, name=WATCHER, defaults={"backend": BACKEND}
-    )
-    burning = {reading.labels["invariant"]: reading for reading in _readings(held)}
-    over = [
-        Reading(row.labels, row.annotations, "resolved", row.first_seen_at, now)
-        for row in Alert.objects.filter(source=source, labels__probe=show("prb", held.probe.pk))
-        if row.labels.get("invariant") not in burning
-    ]
-    alerts.ingest(source=source, readings=[*burning.values(), *over], complete=False, at=now)
-    return held, len(burning)
-
-
-def _readings(held: Held) -> Iterable[Reading]:
-    assert held.probe is not None
-    for each in held.broken[:MOST_ALERTS]:
-        rule = each.violation.invariant
-        labels = {
-            "alertname": ALERT,
-            "service": held.probe.service.name,
-            "severity": "warning",
-            "probe": show("prb", held.probe.pk),
-            "invariant": f"{rule.kind} of {', '.join(rule.paths)}",
-        }
-        began = min(capture.at for capture in each.captures)
-        yield Reading(labels, {"summary": each.violation.sentence}, "firing", began)

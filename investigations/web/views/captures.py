@@ -17,7 +17,7 @@ from investigations.catalog.models import Instance
 from investigations.evidence import next_probe
 from investigations.evidence import selectors as evidence
 from investigations.lib.ids import show
-from investigations.probes import comparing, invariants, selectors
+from investigations.probes import comparing, invariants, selectors, silent_failures
 from investigations.probes.models import Capture, Probe
 from investigations.sessions import selectors as sessions
 from investigations.sessions.models import InvestigationSession
@@ -81,7 +81,7 @@ def raise_silent_failures(request: HttpRequest, capture_id: str) -> HttpResponse
     row = selectors.capture(by, id_in_address("cap", capture_id))
     session = sessions.session(by, row.session_id)
     probe = Probe.objects.filter(pk=row.probe_id).first()
-    _, burning = invariants.raise_silent_failures(by=by, session=session, probe=probe)
+    _, burning = silent_failures.raise_silent_failures(by=by, session=session, probe=probe)
     messages.success(request, f"{burning} broken invariant{'s' * (burning != 1)} in the inbox.")
     return redirect("inbox")
 
