@@ -7,7 +7,7 @@ import logging
 from django.core.exceptions import RequestDataTooBig
 from django.db import DataError, OperationalError
 from django.http import HttpRequest, HttpResponse
-from ninja import NinjaAPI, Router
+from ninja import Router
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from investigations.api import (
@@ -24,7 +24,7 @@ from investigations.api import (
     tokens,
 )
 from investigations.api.auth import Bearer, SignedIn
-from investigations.api.problems import problem_response, validation_problem
+from investigations.api.problems import DescribedAPI, problem_response, validation_problem
 from investigations.lib.errors import (
     Forbidden,
     Invalid,
@@ -37,7 +37,7 @@ from investigations.lib.errors import (
 )
 
 logger = logging.getLogger(__name__)
-api = NinjaAPI(
+api = DescribedAPI(
     title="Sightline",
     version="1",
     description="Ask a running line of code a question, and keep the answer as evidence.",

@@ -2,30 +2,59 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.http import HttpResponse, JsonResponse
+from ninja import NinjaAPI
 from ninja.errors import ValidationError
+from ninja.openapi.schema import OpenAPISchema
 
 from investigations.lib.errors import Invalid, Problem, Unauthorized
 from investigations.shapes import ProblemShape
 
+MEDIA_TYPE = "application/problem+json"
+
+
+class ProblemBody(ProblemShape):
+    """What any operation answers when it does not do what was asked; `code` is explained in the messages reference."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+
+
+class DescribedAPI(NinjaAPI):
+    """Tells in its OpenAPI document that each operation may answer with a problem."""
+
+    def get_openapi_schema(self, **options: Any) -> OpenAPISchema:
+        described = super().get_openapi_schema(**options)
+        schemas = described.setdefault("components", {}).setdefault("schemas", {})
+        schemas["ProblemBody"] = ProblemBody.model_json_schema()
+        problem = {
+            "description": "A problem: what is wrong, and what to do.",
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemBody"}}},
+        }
+        for methods in described["paths"].values():
+            for operation in methods.values():
+                operation["responses"] |= {"4XX": problem, "5XX": problem}
+        return described
+
 
 def problem_response(problem: Problem) -> HttpResponse:
     """The answer that carries a problem."""
-    shape = ProblemShape(
+    body = ProblemBody(
+        type=f"about:blank#{problem.slug}",
+        title=problem.slug.replace("_", " "),
+        status=problem.status,
+        detail=problem.sentence,
         code=problem.slug,
         message=problem.sentence,
         retryable=problem.retryable,
         fix=problem.fix,
         alternatives=problem.alternatives,
-    )
-    body = {
-        "type": f"about:blank#{problem.slug}",
-        "title": problem.slug.replace("_", " "),
-        "status": problem.status,
-        "detail": problem.sentence,
-        **shape.model_dump(mode="json"),
-    }
-    response = JsonResponse(body, status=problem.status, content_type="application/problem+json")
+    ).model_dump(mode="json")
+    response = JsonResponse(body, status=problem.status, content_type=MEDIA_TYPE)
     if isinstance(problem, Unauthorized):
         response["WWW-Authenticate"] = "Bearer"
     return response

@@ -92,6 +92,19 @@ def test_the_description_of_the_api_is_public(client: Client, db):
     assert "/api/v1/sessions" in described["paths"]
 
 
+def test_every_operation_is_described_with_the_problem_it_may_answer(rita: Caller, client: Client):
+    described = client.get("/api/v1/openapi.json").json()
+    told = [
+        operation["responses"][status]["content"]["application/problem+json"]["schema"]["$ref"]
+        for methods in described["paths"].values()
+        for operation in methods.values()
+        for status in ("4XX", "5XX")
+    ]
+    assert set(told) == {"#/components/schemas/ProblemBody"}
+    answer = rita("GET", "/sessions/ses_0")
+    assert set(answer.json()) == set(described["components"]["schemas"]["ProblemBody"]["properties"])
+
+
 def test_a_body_that_is_too_large_is_the_callers_mistake(rita: Caller, environment):
     answer = rita("POST", "/sessions", {"environment": "production", "title": "x" * 3_000_000})
     problem(answer, 400, "body_too_large")
