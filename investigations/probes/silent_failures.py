@@ -60,14 +60,19 @@ def watched(since: datetime, most: int) -> list[Probe]:
     return list(found.select_related("session__environment", "service", "environment").order_by("pk"))
 
 
-@transaction.atomic
 def watch(probe: Probe, now: datetime) -> int:
     """Hold the probe's newest captures against what always held, tell inbox and timeline of turns; how many burn now.
 
     Done again on the same captures it changes nothing.
     """
-    Probe.objects.select_for_update(no_key=True, of=("self",)).get(pk=probe.pk)
     held = learn_invariants(SYSTEM, probe.session, probe=probe, since=now - CALM)
+    with transaction.atomic():
+        # Only now: captures of the probe wait behind this lock.
+        Probe.objects.select_for_update(no_key=True, of=("self",)).get(pk=probe.pk)
+        return _turn(probe, held, now)
+
+
+def _turn(probe: Probe, held: Held, now: datetime) -> int:
     known = _known(probe)
     burnt = {_rule(row) for row in known if row.state != AlertState.RESOLVED}
     sure = [each for each in held.broken if each.violation.q < SURE or _name(each) in burnt]

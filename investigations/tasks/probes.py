@@ -12,7 +12,7 @@ from investigations.tasks.schedule import every
 
 LOOK_BACK = timedelta(seconds=90)
 """Longer than the pause between two looks, so that a late tick misses nothing."""
-MOST_WATCHED = 50
+MOST_WATCHED = 20
 
 
 @shared_task(name="probes.expire")
