@@ -42,6 +42,14 @@ class Servers:
                 child = self.valkey.start(self.folder / "valkey.log")
                 self._started("valkey", child.pid, self.valkey.is_ready)
 
+    def kill_valkey(self) -> None:
+        """End it as a crash would; `start_valkey` starts it again, with nothing in it."""
+        mark = self.folder / "valkey.pid"
+        process = psutil.Process(int(mark.read_text()))
+        process.kill()
+        _wait_for_its_end(process)
+        mark.unlink()
+
     def stop(self) -> None:
         """Stop at once what was started: nobody wants the data, but shared memory must be given back."""
         for name, how in (("postgres", signal.SIGQUIT), ("valkey", signal.SIGKILL)):
@@ -69,10 +77,11 @@ class Servers:
 
 def _wait_for_its_end(process: psutil.Process) -> None:
     """Wait 10 s at most; a zombie has ended, though its parent may be waiting for us before it looks."""
-    for _ in range(200):
-        if process.status() == psutil.STATUS_ZOMBIE:
-            return
-        time.sleep(0.05)
+    with contextlib.suppress(psutil.NoSuchProcess):
+        for _ in range(200):
+            if process.status() == psutil.STATUS_ZOMBIE:
+                return
+            time.sleep(0.05)
 
 
 def of_this_run() -> Servers:

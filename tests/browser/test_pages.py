@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.dashboard import Dashboard
+from tests.servers import of_this_run
 
 PLACES = ["inbox", "sessions", "session", "report", "assignments", "capture", "compare", "evidence", "hypothesis",
           "new session", "new hypothesis", "record", "place", "probe", "fleet", "sources", "tokens",
@@ -60,6 +63,23 @@ def test_captures_enter_an_open_page_and_survive_a_restart(page: Page, dashboard
     dashboard.capture()
     dashboard.daphne.ensure_started()
     expect(rows).to_have_count(before + 3, timeout=40_000)
+
+
+def test_captures_enter_an_open_page_though_valkey_was_killed(page: Page, dashboard: Dashboard) -> None:
+    servers = of_this_run()
+    if os.environ["REDIS_URL"] != servers.valkey.url:
+        pytest.skip("REDIS_URL names a server that is not ours to kill")
+    dashboard.sign_in(page)
+    page.goto(dashboard.places["session"])
+    expect(page.locator("live-connection")).to_have_attribute("data-state", "live")
+    rows = page.locator("#captures [data-capture]")
+    before = rows.count()
+    servers.kill_valkey()
+    dashboard.capture()
+    servers.start_valkey()
+    expect(rows).to_have_count(before + 1, timeout=40_000)
+    dashboard.capture()
+    expect(rows).to_have_count(before + 2, timeout=40_000)
 
 
 def test_a_capture_opens_beside_its_list_and_is_pinned_by_keys(page: Page, dashboard: Dashboard) -> None:
