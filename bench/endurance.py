@@ -25,6 +25,7 @@ sys.path[:1] = [str(ROOT), str(ROOT / "sensors" / "python")]
 
 PROBES, HITS = 1_000, 1_000_000
 OBJECTS = 2_000_000
+LONGEST_ARMING_S = 1.0
 LOAD_S = 40.0
 SETTLE_S = 12.0
 """The breaker's window, and a little: what comes before is the burst that the budget allows."""
@@ -132,7 +133,7 @@ def arm_stall(rounds: int = 5) -> dict[str, Any]:
     data = live_objects(OBJECTS)
     gc.collect()
     stalls = {shape: min(_stall_of(text) for _ in range(rounds)) for shape, text in SHAPES.items()}
-    baseline = min(stall_during(lambda: time.sleep(0.05)) for _ in range(rounds))
+    baseline = min(stall_during(lambda: time.sleep(LONGEST_ARMING_S)) for _ in range(rounds))
     return {"value": max(stalls.values()), "baseline": baseline, "by_shape": stalls, "objects": len(data)}
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from sightline import engines, linetables, testing
+from sightline import engines, linetables, testing, walk
 from sightline.engines.base import is_the_applications
 from sightline.engines.monitoring import MonitoringEngine
 from tests.observed import shapes
@@ -409,3 +409,45 @@ def traced(function: Callable[..., Any], arguments: tuple[Any, ...]) -> list[int
     finally:
         sys.settrace(previous)
     return seen
+
+
+if not MONITORING:
+    from sightline.engines import rewriting
+
+    class TestClosuresMadeBefore:
+        """On 3.11 each of them has to be found, in a process that must not be stopped for it."""
+
+        @pytest.fixture(autouse=True)
+        def large_process(self, monkeypatch):
+            monkeypatch.setattr(walk, "FEW_BLOCKS", 0)
+
+        def test_are_watched_wherever_they_are_held(self, gateway, line_of):
+            self.partial = functools.partial(shapes.make_closure(1))
+            self.handlers = {"handler": [shapes.make_closure(2)]}
+            probe = place(gateway, line_of(shapes, "closure"))
+            self.partial(1)
+            self.handlers["handler"][0](1)
+            assert gateway.endings(probe) == {"captured": 2}
+
+        def test_have_their_own_code_again_when_the_probe_is_gone(self, gateway, line_of):
+            before = shapes.OLD_CLOSURES[0].__code__
+            probe = place(gateway, line_of(shapes, "closure"))
+            self.made_meanwhile = {"handler": shapes.make_closure(3)}
+            gateway.remove(probe)
+            assert self.made_meanwhile["handler"].__code__ is shapes.OLD_CLOSURES[0].__code__ is before
+
+        def test_are_said_to_be_missed_perhaps_where_there_is_too_much_to_search(
+            self, gateway, line_of, monkeypatch
+        ):
+            monkeypatch.setattr(walk, "MOST_SEEN", 1000)
+            probe = place(gateway, line_of(shapes, "closure"))
+            assert "not all were searched" in gateway.status(probe).sentence
+
+        @pytest.mark.parametrize(
+            "shape", ["simple", "comprehension_element", "generator_element", "lambda_body", "method"]
+        )
+        def test_are_searched_for_only_where_there_can_be_some(self, gateway, line_of, monkeypatch, shape):
+            searches: list[walk.Walk] = []
+            monkeypatch.setattr(rewriting, "Walk", lambda: searches.append(walk.Walk()) or searches[-1])
+            place(gateway, line_of(shapes, shape))
+            assert not searches

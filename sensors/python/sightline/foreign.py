@@ -34,6 +34,10 @@ MISSING: Final[Any] = type("Missing", (), {"__slots__": ()})()
 
 mro_of: Final[Callable[[type], tuple[type, ...]]] = type.__dict__["__mro__"].__get__
 namespace_of: Final[Callable[[type], Mapping[str, Any]]] = type.__dict__["__dict__"].__get__
+namespace_of_module: Final[Callable[[types.ModuleType], dict[str, Any]]] = vars(types.ModuleType)[
+    "__dict__"
+].__get__
+"""The module's own dictionary; a module class with a ``__dict__`` of its own is not asked."""
 _qualname_of: Final[Callable[[type], str]] = type.__dict__["__qualname__"].__get__
 _module_of: Final[Callable[[type], object]] = type.__dict__["__module__"].__get__
 _flags_of: Final[Callable[[type], int]] = type.__dict__["__flags__"].__get__

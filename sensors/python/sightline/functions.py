@@ -108,13 +108,16 @@ class FunctionRecord:
     # Which functions
 
     def _look(self) -> None:
+        """Take in what came. All at once: an engine may have to search the process for each change."""
+        new: list[_Function] = []
         for module in modules():
             name = heap.namespace(module).get("__name__")
             if type(name) is not str or not self._wanted(name) or self._modules.get(name) == id(module):
                 continue
             if not getattr(heap.namespace(module).get("__spec__"), "_initializing", False):
                 self._modules[name] = id(module)
-                self._take_in(name, module)
+                new += self._new_in(name, module)
+        self._take_in(new[: MOST_FUNCTIONS - len(self._functions)])
 
     def _wanted(self, name: str) -> bool:
         """``trading.*`` means the package itself too."""
@@ -123,14 +126,17 @@ class FunctionRecord:
             for pattern in self._patterns
         )
 
-    def _take_in(self, name: str, module: ModuleType) -> None:
-        engine = self._engine = self._engine or self._own_engine()
-        new = [
+    def _new_in(self, name: str, module: ModuleType) -> list[_Function]:
+        return [
             _Function(f"{name}:{spot.code.co_qualname}", spot, self)
             for spot in self._spots(module)
             if id(spot.code) not in self._functions
         ]
-        new = new[: MOST_FUNCTIONS - len(self._functions)]
+
+    def _take_in(self, new: list[_Function]) -> None:
+        if not new:
+            return
+        engine = self._engine = self._engine or self._own_engine()
         for function in new:
             function.renew(self._fair_share())
         for function in self._armed(engine, new):
@@ -156,9 +162,8 @@ class FunctionRecord:
         path = file_of(module)
         for code in {id(code): code for code in running}.values():
             if not code.co_name.startswith("<") and normalised(code.co_filename) == path:
-                yield Spot(
-                    code, code.co_firstlineno, codes.lineages.get(id(code), ()), codes.functions_of(code)
-                )
+                lineage, functions = codes.lineages.get(id(code), ()), codes.functions_of(code)
+                yield Spot(code, code.co_firstlineno, lineage, functions, makers=codes.makers_of(code))
 
     def _armed(self, engine: Engine, functions: list[_Function]) -> list[_Function]:
         """Those of ``functions`` that could be armed: all at once if possible, else one by one."""

@@ -1,7 +1,7 @@
 """Finds the live functions and code objects of a module without running a line of anyone's code.
 
 Three ways, each dearer than the one before: what the module's namespace shows, what can be reached from it, and the
-whole heap. The last is taken only when the others missed code that the file's line table says must exist.
+whole process. The last is taken only when the others missed code that the file's line table says must exist.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ import gc
 import sys
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from types import CodeType, FrameType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 from . import foreign, linetables, native
+from .walk import Walk
 
 SLICE = 500
 """Objects looked at before other threads get a turn."""
@@ -23,15 +24,10 @@ MOST_REACHED = 200_000
 LONGEST_CONTAINER = 5_000
 """Containers longer than this are data, not registries of functions."""
 
-_namespace_of_module: Callable[[ModuleType], dict[str, Any]] = vars(ModuleType)["__dict__"].__get__
+namespace = foreign.namespace_of_module
 _namespace_of_class = type.__dict__["__dict__"].__get__
 _LRU = type(functools.lru_cache(lambda: None))
 _LEAVES: tuple[type, ...] = (str, bytes, int, float, bool, type(None), CodeType, ModuleType, FrameType)
-
-
-def namespace(module: ModuleType) -> dict[str, Any]:
-    """The module's own dictionary; a module class with a ``__dict__`` of its own is not asked."""
-    return _namespace_of_module(module)
 
 
 def names_in(name: str) -> dict[str, Any]:
@@ -74,6 +70,11 @@ class Codes:
 
     def functions_of(self, code: CodeType) -> tuple[weakref.ref[FunctionType], ...]:
         return tuple(self.functions.get(id(code), {}).values())
+
+    def makers_of(self, code: CodeType) -> tuple[weakref.ref[FunctionType], ...]:
+        """Functions seen to run what ``code`` lies in."""
+        lineage = self.lineages.get(id(code), ())
+        return tuple(function for outer in lineage for function in self.functions_of(outer))
 
     def __iter__(self) -> Iterator[CodeType]:
         return iter(self.codes.values())
@@ -156,16 +157,9 @@ def _within(thing: object, own: dict[str, Any]) -> Iterable[object]:
 
 
 def anywhere(module: ModuleType) -> Iterator[FunctionType]:
-    """Functions of the module anywhere in the heap, one generation of it at a time."""
+    """Functions of the module anywhere in the process."""
     own = namespace(module)
-    for generation in range(3):
-        things = gc.get_objects(generation=generation)
-        for number, thing in enumerate(things):
-            if number % (SLICE * 4) == 0:
-                native.sleep(0)
-            if type(thing) is FunctionType and thing.__globals__ is own:
-                yield thing
-        del things
+    return (function for function in Walk().functions() if function.__globals__ is own)
 
 
 def running(module: ModuleType) -> Iterator[CodeType]:

@@ -8,6 +8,7 @@ import marshal
 import os
 from collections.abc import Iterable, Iterator
 from types import CodeType
+from typing import Final
 
 _RESUME = dis.opmap["RESUME"]
 _CLASS_BODY_LACKS = 0x1  # CO_OPTIMIZED: set on functions, not on classes and modules
@@ -77,6 +78,10 @@ def tree(
     for const in code.co_consts:
         if type(const) is CodeType:
             yield from tree(const, (*lineage, code))
+
+
+COMPREHENSIONS: Final = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"})
+"""Names of code objects that are called where they are made, and by nobody else."""
 
 
 def is_function(code: CodeType) -> bool:

@@ -147,7 +147,8 @@ class Locator:
                 code = around[-1]
                 functions = spot.functions if code is spot.code else ()
                 first = linetables.first_line_of(code)
-                spots.setdefault(id(code), Spot(code, first, tuple(around[:-1]), functions))
+                around_it = Spot(code, first, tuple(around[:-1]), functions, makers=spot.makers)
+                spots.setdefault(id(code), around_it)
         if not spots:
             raise LocationError(
                 "not_in_a_function",
@@ -315,10 +316,7 @@ def _named(codes: heap.Codes, qualname: str) -> list[CodeType]:
 
 def _is_named_function(code: CodeType) -> bool:
     """Whether ``code`` is what people call a function: no class body, and no comprehension inside a statement."""
-    return linetables.is_function(code) and code.co_name not in _COMPREHENSIONS
-
-
-_COMPREHENSIONS = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"})
+    return linetables.is_function(code) and code.co_name not in linetables.COMPREHENSIONS
 
 
 def _identity(code: CodeType) -> tuple[str, int]:
@@ -326,7 +324,8 @@ def _identity(code: CodeType) -> tuple[str, int]:
 
 
 def _spot(codes: heap.Codes, code: CodeType, line: int) -> Spot:
-    return Spot(code, line, codes.lineages.get(id(code), ()), codes.functions_of(code))
+    functions, makers = codes.functions_of(code), codes.makers_of(code)
+    return Spot(code, line, codes.lineages.get(id(code), ()), functions, makers=makers)
 
 
 def _spots_at(codes: heap.Codes, line: int) -> list[Spot]:

@@ -64,6 +64,8 @@ class Spot(NamedTuple):
     functions: tuple[weakref.ref[FunctionType], ...] = ()
     """Functions seen to run this code."""
     event: Event = "line"
+    makers: tuple[weakref.ref[FunctionType], ...] = ()
+    """Functions seen to run the code objects this one lies in."""
 
     @property
     def key(self) -> int | Event:

@@ -6,11 +6,11 @@ closures made later carry it too. Calls already running keep the code they began
 
 from __future__ import annotations
 
-import gc
 import sys
 import weakref
 from collections.abc import Iterable, Sequence
 from types import CodeType, FunctionType
+from typing import Final
 
 from sightline import linetables
 from sightline.engines.base import (
@@ -27,15 +27,23 @@ from sightline.engines.base import (
     is_the_applications,
 )
 from sightline.engines.injection import BARE, Hook, Switch, inject
+from sightline.linetables import COMPREHENSIONS
+from sightline.walk import Walk
+
+LATE: Final = "Calls that are already running see it from their next call."
+PERHAPS_MISSED: Final = (
+    "This process holds so many objects that not all were searched for functions made before: what holds them at "
+    "the end of long chains or in huge containers may still run as it was."
+)
 
 
 class RewritingEngine:
     """Watches code by rewriting the functions that run it."""
 
     name = "rewriting"
-    late = "Calls that are already running see it from their next call."
 
     def __init__(self) -> None:
+        self.late = LATE
         self.reason = (
             f"CPython {sys.version_info.major}.{sys.version_info.minor} has no sys.monitoring, "
             "so the functions that hold a watched line are rewritten."
@@ -50,7 +58,7 @@ class RewritingEngine:
             root = self._root(spot)
             roots[id(root)] = root
             root.site(spot).add(watcher)
-            root.functions.extend(spot.functions)
+            root.know((*spot.makers, *spot.functions))
         try:
             self._rewrite(roots.values())
         except Exception as error:
@@ -112,36 +120,30 @@ class RewritingEngine:
         return root
 
     def _rewrite(self, roots: Iterable[Root]) -> None:
-        """Bring every function of the trees to what their sites ask for; the heap is gone through once at the most."""
-        heap = Heap()
+        """Bring every function of the trees to what their sites ask for; the process is searched once at the most.
+
+        Functions that are known come first: what they make during the search carries the new code already.
+        """
+        scattered: dict[int, Root] = {}
         for root in roots:
-            wanted = root.rebuild()
+            root.rebuild()
             for code in root.rewritten.values():
                 self._of[id(code[0])] = root
-            for function in root.live_functions(heap):
-                target = wanted[id(root.original(function.__code__))]
-                if function.__code__ is not target:
-                    function.__code__ = target
+            for function in root.known_functions():
+                root.give(function)
+            if root.is_scattered():
+                scattered |= dict.fromkeys(root.codes(), root)
+        self.late = LATE
+        if scattered:
+            walk = Walk()
+            for function in walk.functions():
+                if id(function.__code__) in scattered:
+                    scattered[id(function.__code__)].give(function)
+            self.late = LATE if walk.complete else f"{LATE} {PERHAPS_MISSED}"
 
     def _forget(self, root: Root) -> None:
         self._roots.pop(id(root.code), None)
         self._of = {key: other for key, other in self._of.items() if other is not root}
-
-
-class Heap:
-    """The functions of the process, looked for when they are first asked for."""
-
-    def __init__(self) -> None:
-        self._by_code: dict[int, list[FunctionType]] | None = None
-
-    def running(self, codes: Iterable[int]) -> Iterable[FunctionType]:
-        """Functions that run one of these code objects, given by identity."""
-        if self._by_code is None:
-            self._by_code = {}
-            for thing in gc.get_objects():
-                if type(thing) is FunctionType:
-                    self._by_code.setdefault(id(thing.__code__), []).append(thing)
-        return [function for code in codes for function in self._by_code.get(code, ())]
 
 
 class Root:
@@ -153,7 +155,9 @@ class Root:
         self.sites: dict[int, dict[int | Event, Site]] = {}
         self.switches: dict[int, Switch] = {}
         """Of code objects whose every line may be told, by their identity."""
-        self.functions: list[weakref.ref[FunctionType]] = []
+        self.wanted: dict[int, CodeType] = {}
+        """What each original code object of the tree should be now, by its identity."""
+        self._functions: dict[int, weakref.ref[FunctionType]] = {}
         self.rewritten: dict[int, tuple[CodeType, CodeType]] = {}
         """By identity of a rewritten code object: itself (kept alive), and the original."""
 
@@ -192,29 +196,53 @@ class Root:
     def all_sites(self) -> list[Site]:
         return [site for sites in list(self.sites.values()) for site in list(sites.values())]
 
-    def rebuild(self) -> dict[int, CodeType]:
-        """What each original code object of the tree should be now, by its identity."""
-        wanted: dict[int, CodeType] = {}
-        self._build(self.code, wanted)
-        return wanted
+    def rebuild(self) -> None:
+        """Make what the sites ask for."""
+        self.wanted = {}
+        self._build(self.code)
 
-    def live_functions(self, heap: Heap) -> Iterable[FunctionType]:
-        """Functions running code of this tree: those known, and where it can make more, those found in the heap."""
-        mine = {id(code) for code in self.tree} | set(self.rewritten)
-        found: dict[int, FunctionType] = {}
-        for reference in self.functions:
+    def codes(self) -> set[int]:
+        """Every code object of the tree, original or rewritten, by identity."""
+        return {id(code) for code in self.tree} | set(self.rewritten)
+
+    def know(self, functions: Iterable[weakref.ref[FunctionType]]) -> None:
+        """Take in functions that may run code of this tree."""
+        for reference in functions:
             function = reference()
-            if function is not None and id(function.__code__) in mine:
-                found[id(function)] = function
-        if len(self.tree) > 1 or "<locals>" in self.code.co_qualname or not found:
-            for function in heap.running(mine):
-                found[id(function)] = function
-        self.functions = [weakref.ref(function) for function in found.values()]
-        return found.values()
+            if function is not None:
+                self._functions[id(function)] = reference
 
-    def _build(self, code: CodeType, wanted: dict[int, CodeType]) -> CodeType:
+    def known_functions(self) -> list[FunctionType]:
+        """Those of the known functions that are alive and run code of this tree."""
+        mine = self.codes()
+        known = [reference() for reference in self._functions.values()]
+        living = [function for function in known if function is not None and id(function.__code__) in mine]
+        self._functions = {id(function): weakref.ref(function) for function in living}
+        return living
+
+    def give(self, function: FunctionType) -> None:
+        """Let a function of this tree run what is wanted of its code."""
+        self._functions[id(function)] = weakref.ref(function)
+        target = self.wanted[id(self.original(function.__code__))]
+        if function.__code__ is not target:
+            function.__code__ = target
+
+    def is_scattered(self) -> bool:
+        """Whether functions that are not known may run code that is, or was, rewritten.
+
+        Of a function within another there is one for each call of that. A comprehension's is called where it is made.
+        """
+        changed = {id(original) for _, original in self.rewritten.values()}
+        known = {id(self.original(function.__code__)) for function in self.known_functions()}
+        return any(
+            "<locals>" in code.co_qualname or id(code) not in known
+            for code in self.tree
+            if id(code) in changed and linetables.is_function(code) and code.co_name not in COMPREHENSIONS
+        )
+
+    def _build(self, code: CodeType) -> CodeType:
         children = [const for const in code.co_consts if type(const) is CodeType]
-        replaced = {id(child): self._build(child, wanted) for child in children}
+        replaced = {id(child): self._build(child) for child in children}
         sites = self.sites.get(id(code))
         result = code
         if any(replaced[id(child)] is not child for child in children):
@@ -227,7 +255,7 @@ class Root:
             result = self._inject(result, code, sites)
         if result is not code:
             self.rewritten[id(result)] = (result, code)
-        wanted[id(code)] = result
+        self.wanted[id(code)] = result
         return result
 
     def _inject(self, code: CodeType, original: CodeType, sites: dict[int | Event, Site]) -> CodeType:
