@@ -52,6 +52,20 @@ def scalars(value: wire.Value) -> Any:
 # ---------------------------------------------------------------- values
 
 
+def test_equal_numbers_of_several_types_keep_their_own() -> None:
+    assert [each.type for each in capture([1, True, 1.0]).items or ()] == ["int", "bool", "float"]
+    assert [scalars(capture(number)) for number in (-6, -5, 1024, 1025)] == [-6, -5, 1024, 1025]
+
+
+def test_keys_that_are_no_texts_are_copied_as_values_are() -> None:
+    pair = (1, ("a",))
+    entries = capture({pair: pair, frozenset({2}): 3, 4: None, (): ()}).entries or []
+    assert [key.type for key, _ in entries] == ["tuple", "frozenset", "int", "tuple"]
+    assert scalars(entries[0][0]) == scalars(entries[0][1]) == [1, ["a"]]
+    ((deep, _),) = capture({pair: 1}, depth=1).entries or []
+    assert (deep.type, deep.cut) == ("tuple", "depth")
+
+
 @pytest.mark.parametrize(
     ("value", "type_name", "shown"),
     [

@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import CodeType, FrameType
 from typing import Any, Final, NamedTuple
 
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from . import foreign, readers, slices, wire
@@ -88,16 +89,18 @@ def copy_frames(
     """
     frames: list[CopiedFrame] = []
     roots: list[Node] = []
-    carrying = limits.variable_frames if variables else 0
     current: FrameType | None = frame
-    for number in range(limits.frames):
+    for _ in range(min(limits.frames, limits.variable_frames) if variables else 0):
         if current is None:
             break
-        held = None
-        if number < carrying:
-            held = variables_of(current)
-            roots.append(["", FIELDS, held, None, None, None])
+        held = variables_of(current)
+        roots.append(["", FIELDS, held, None, None, None])
         frames.append((current.f_code, current.f_lasti, held))
+        current = current.f_back
+    for _ in range(limits.frames - len(frames)):
+        if current is None:
+            break
+        frames.append((current.f_code, current.f_lasti, None))
         current = current.f_back
     late = deadline is not None and time.monotonic() > deadline
     shared, values = _walk(roots, limits, deadline)
@@ -167,7 +170,10 @@ def copy_nodes(roots: list[Node], limits: wire.Limits, deadline: float | None = 
 if sys.version_info >= (3, 13):
 
     def variables_of(frame: FrameType) -> Pairs:
-        return foreign.take(frame.f_locals.items(), MAX_VARIABLES)
+        pairs = frame.f_locals.items()  # of a function a list already, made for us
+        if type(pairs) is list and len(pairs) <= MAX_VARIABLES:
+            return pairs
+        return foreign.take(pairs, MAX_VARIABLES)
 
     def _leave_no_dict(frame: FrameType, local: Mapping[str, Any]) -> None:
         """A frame's locals are a view of them."""
@@ -189,7 +195,12 @@ else:
         pairs = (
             list(local.items()) if len(local) <= MAX_VARIABLES else foreign.take(local.items(), MAX_VARIABLES)
         )
-        if _getrefcount(local) == _FRAME_AND_US and frame.f_code.co_flags & _OPTIMIZED and not _traced():
+        if (
+            _getrefcount(local) == _FRAME_AND_US
+            and frame.f_code.co_flags & _OPTIMIZED
+            and _gettrace() is None
+            and _getprofile() is None
+        ):
             local.clear()
         return pairs
 
@@ -198,12 +209,10 @@ else:
         if (
             _getrefcount(local) == _FRAME_AND_US + 1  # our caller's variable
             and frame.f_code.co_flags & _OPTIMIZED
-            and not _traced()
+            and _gettrace() is None
+            and _getprofile() is None
         ):
             local.clear()
-
-    def _traced() -> bool:
-        return _gettrace() is not None or _getprofile() is not None
 
 
 def _walk(roots: list[Node], limits: wire.Limits, deadline: float | None) -> tuple[set[int], int]:  # noqa: C901
@@ -221,39 +230,14 @@ def _walk(roots: list[Node], limits: wire.Limits, deadline: float | None) -> tup
     shared: set[int] = set()
     seen: dict[int, Node] = {}
     kept: list[Any] = []  # while these live, no other object can have their ids
-    level, following = roots, list[Node]()
-
-    def copy(value: Any, cls: type) -> Copy:
-        """A leaf as it is; else the node the value has already, a new one, or its type and why no more."""
-        ident = id(value)
-        if ident in seen:
-            shared.add(id(seen[ident]))
-            return seen[ident]
-        if stop:
-            return _cut_short(value, cls, stop)
-        if cls is dict and (size := len(value)) <= limit:
-            made: Any = ["dict", ENTRIES, list(value.items()), size, None, None]
-        elif cls is list and (size := len(value)) <= limit:
-            made = ["list", ITEMS, value[:], size, None, None]
-        elif cls is tuple and (size := len(value)) <= limit:
-            made = ["tuple", ITEMS, list(value), size, None, None]
-        elif id(cls) in LEAF_IDS:
-            return value
-        else:
-            made = _read(value, cls, limits)
-            if type(made) is not list or made[1] is SCALAR or made[1] is NAMED:
-                return made
-        seen[ident] = made
-        kept.append(value)
-        following.append(made)
-        return made
-
+    level = roots
     while level:
         if depth <= 0:
             stop = stop or "depth"
         depth -= 1
-        following = []
-        for number, node in enumerate(level):
+        following: list[Node] = []
+        number = 0
+        for node in level:
             content = node[2]
             room -= len(content)
             if room < 0 or (not number % _LOOK_EVERY and time.monotonic() > deadline):
@@ -262,23 +246,68 @@ def _walk(roots: list[Node], limits: wire.Limits, deadline: float | None) -> tup
                     for left in level[number:]:
                         left[1:5] = NAMED, None, left[3], stop
                     break
-            at = 0
-            if node[1] is ITEMS:
-                for value in content:
-                    cls = type(value)
-                    if not (cls is str or cls is int or cls is float or cls is bool or cls is NoneType):
-                        content[at] = copy(value, cls)
-                    at += 1
-                continue
-            for key, value in content:
-                cls = type(value)
-                if not (cls is str or cls is int or cls is float or cls is bool or cls is NoneType):
-                    content[at] = (key if type(key) is str else copy(key, type(key)), copy(value, cls))
-                elif type(key) is not str:
-                    content[at] = (copy(key, type(key)), value)
+            number += 1
+            paired = node[1] is not ITEMS
+            at = -1
+            for value in content:
                 at += 1
+                if paired:
+                    key, value = value
+                    if type(key) is not str:
+                        key = _copied_key(key, limits, stop, seen, shared, kept, following)
+                        content[at] = key, value
+                cls = type(value)
+                if cls is str or cls is int or cls is float or cls is bool or cls is NoneType:
+                    continue
+                ident = id(value)
+                made: Any = seen.get(ident)
+                if made is not None:
+                    shared.add(id(made))
+                elif stop:
+                    made = _cut_short(value, cls, stop)
+                else:  # the commonest containers are spelled out
+                    if cls is dict and (size := len(value)) <= limit:
+                        made = ["dict", ENTRIES, list(value.items()), size, None, None]
+                    elif cls is list and (size := len(value)) <= limit:
+                        made = ["list", ITEMS, value[:], size, None, None]
+                    elif cls is tuple and (size := len(value)) <= limit:
+                        made = ["tuple", ITEMS, [*value], size, None, None]
+                    else:
+                        made = value if id(cls) in LEAF_IDS else _read(value, cls, limits)
+                    if type(made) is list and made[1] is not SCALAR and made[1] is not NAMED:
+                        seen[ident] = made
+                        kept.append(value)
+                        following.append(made)
+                content[at] = (key, made) if paired else made
         level = following
     return shared, most - room
+
+
+def _copied_key(
+    key: Any,
+    limits: wire.Limits,
+    stop: str,
+    seen: dict[int, Node],
+    shared: set[int],
+    kept: list[Any],
+    following: list[Node],
+) -> Copy:
+    """A key that is no text, by the rules that hold for values: a call of its own, because most keys are texts."""
+    cls = type(key)
+    if id(cls) in LEAF_IDS:
+        return key
+    known = seen.get(id(key))
+    if known is not None:
+        shared.add(id(known))
+        return known
+    if stop:
+        return _cut_short(key, cls, stop)
+    made = _read(key, cls, limits)
+    if type(made) is list and made[1] is not SCALAR and made[1] is not NAMED:
+        seen[id(key)] = made
+        kept.append(key)
+        following.append(made)
+    return made
 
 
 def _read(value: Any, cls: type, limits: wire.Limits) -> Copy:
@@ -418,20 +447,25 @@ class NodeWriter:
         cls = type(leaf)
         if cls is str:
             value = self.harmless_texts.get(leaf)
-            if value is None or not 12 + len(leaf) < self.room or len(leaf) > self.plain_length:
-                return None
-            self.room -= 12 + len(leaf)
-            return value
-        if cls is int:
-            if not -(10**12) < leaf < 10**12:
-                return None
-            value = wire.Value("int", leaf)
-        elif cls is float:
-            value = wire.Value("float", leaf)
-        else:
-            value = _SINGLETONS.get(leaf) if cls is bool or leaf is None else None
             if value is None:
                 return None
+            length = len(leaf)
+            if length + 12 >= self.room or length > self.plain_length:
+                return None
+            self.room -= length + 12
+            return value
+        if cls is int:
+            value = _SMALL_NUMBERS.get(leaf)
+            if value is None:
+                if not -(10**12) < leaf < 10**12:
+                    return None
+                value = wire.Value("int", leaf)
+        elif cls is float:
+            value = wire.Value("float", leaf)
+        elif cls is bool or leaf is None:
+            value = _SINGLETONS[leaf]
+        else:
+            return None
         self.room -= 12
         return value
 
@@ -509,14 +543,15 @@ class NodeWriter:
             return self.withheld(node, rule)
         if shape == SCALAR:
             return self.scalar(name, content, size, cut, note)
-        if note is not None and self.redactor.text_rule(note):
-            note = "withheld"
+        value = wire.Value(name, UNSET, size)  # by position and without the rest, which costs half
+        if note is not None:
+            value.note = "withheld" if self.redactor.text_rule(note) else note
         if cut is not None:
+            value.cut = cut
             self.cuts.add(cut.partition(" ")[0])
-        value = wire.Value(name, size=size, cut=cut, note=note)
         if shape == NAMED:
             return value
-        if id(node) in self.shared:
+        if self.shared and id(node) in self.shared:
             if id(node) in above:
                 self.cuts.add("cycle")
                 value.cut, value.size = "cycle", None
@@ -562,11 +597,9 @@ class NodeWriter:
         if shape == ITEMS:
             value.items = self.pair(node, path) or self.items(content, path, above)
         elif shape == FIELDS:
-            value.fields = {
-                self.field_name(name): self.part(each, name, path, above) for name, each in content
-            }
+            value.fields = self.fields(content, path, above)
         elif shape == ENTRIES:
-            value.entries = [self.entry(key, each, path, above) for key, each in content]
+            value.entries = self.entries(content, path, above)
 
     def items(self, content: Iterable[Copy], path: str, above: tuple[int, ...]) -> list[wire.Value]:
         plain = self.plain
@@ -586,13 +619,16 @@ class NodeWriter:
             return None
         return [self.held(name, "", path), *(self.withheld(each, rule) for each in content[1:])]
 
-    def part(self, each: Copy, name: str, path: str, above: tuple[int, ...]) -> wire.Value:
-        """What stands under ``name`` in a container."""
-        if self.known_names.get(name) == "":
-            value = self.plain(each)
-            if value is not None:
-                return value
-        return self.held(each, name, self.inside(path, name), above=above)
+    # What is neither a container nor under a name that has a rule or was not judged yet is told at once.
+
+    def fields(self, content: Pairs, path: str, above: tuple[int, ...]) -> dict[str, wire.Value]:
+        plain, known_names = self.plain, self.known_names
+        written = {}
+        for name, each in content:
+            shown = self.field_name(name)
+            value = plain(each) if type(each) is not list and known_names.get(name) == "" else None
+            written[shown] = value or self.held(each, name, self.inside(path, name), above=above)
+        return written
 
     def field_name(self, name: str) -> str:
         self.room -= len(name)
@@ -600,13 +636,18 @@ class NodeWriter:
             return name
         return "[withheld]" if self.redactor.text_rule(name) else _encodable(name[:200])
 
-    def entry(
-        self, key: Copy, each: Copy, path: str, above: tuple[int, ...]
-    ) -> tuple[wire.Value, wire.Value]:
-        cls = type(key)
-        name = key if cls is str else key.decode("latin-1") if cls is bytes else ""
-        written = self.plain(key) or self.held(key, "", path, above=above)
-        return written, self.part(each, name[:200], path, above)
+    def entries(
+        self, content: Pairs, path: str, above: tuple[int, ...]
+    ) -> list[tuple[wire.Value, wire.Value]]:
+        plain, known_names = self.plain, self.known_names
+        written = []
+        for key, each in content:
+            shown = plain(key) or self.held(key, "", path, above=above)
+            cls = type(key)
+            name = key[:200] if cls is str else key[:200].decode("latin-1") if cls is bytes else ""
+            value = plain(each) if type(each) is not list and known_names.get(name) == "" else None
+            written.append((shown, value or self.held(each, name, self.inside(path, name), above=above)))
+        return written
 
     def inside(self, path: str, name: str) -> str:
         return f"{path}.{name}" if self.redactor.looks_at_paths else ""
@@ -617,6 +658,8 @@ _LONGEST_NAME: Final = 200
 _SHOWN_IDS: Final = LEAF_IDS | frozenset(map(id, (uuid.UUID, datetime.datetime, datetime.time)))
 
 
+_SMALL_NUMBERS: Final = {number: wire.Value("int", number) for number in range(-5, 1025)}
+"""The commonest values of all, as they leave: for looking up, not for changing."""
 _SINGLETONS: Final = {
     None: wire.Value("NoneType", None), False: wire.Value("bool", False), True: wire.Value("bool", True),
 }  # fmt: skip
