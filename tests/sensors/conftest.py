@@ -15,8 +15,10 @@ __all__ = ["pytest_runtest_makereport"]
 
 
 @pytest.fixture
-def gateway() -> Iterator[testing.Gateway]:
-    with testing.gateway() as made:
+def gateway(request: pytest.FixtureRequest) -> Iterator[testing.Gateway]:
+    """A sensor and its gateway in memory; `unhurried`: with a budget that no busy machine uses up."""
+    settings = {"budget": 1.0} if request.node.get_closest_marker("unhurried") else {}
+    with testing.gateway(**settings) as made:
         yield made
 
 

@@ -8,23 +8,19 @@ import pickle
 import sys
 import types
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 import pytest
 
-from sightline import testing, wire, writers
+from sightline import testing, writers
 from sightline.locator import modules
 from tests.observed import writing
+from tests.sensors.places import UNHURRIED, armed
 
+pytestmark = pytest.mark.unhurried
 HERE = "tests.observed.writing"
-
-
-@pytest.fixture
-def gateway() -> Iterator[testing.Gateway]:
-    with testing.gateway(budget=1.0) as made:  # a busy machine must not be what ends a hit
-        yield made
 
 
 @pytest.fixture(autouse=True)
@@ -39,11 +35,7 @@ def few_modules(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def watch(gateway: testing.Gateway) -> Callable[..., str]:
     def place(attribute: str = "Order.high_value", **asked: Any) -> str:
-        asked.setdefault("rate", 1e6)
-        asked.setdefault("limits", wire.Limits(deadline_ms=10_000))
-        probe = gateway.place("assignment", attribute=f"{HERE}:{attribute}", **asked)
-        assert gateway.status(probe).state == "armed", gateway.status(probe)
-        return probe
+        return armed(gateway, "assignment", attribute=f"{HERE}:{attribute}", **UNHURRIED | asked)
 
     return place
 

@@ -18,10 +18,12 @@ from typing import Any
 
 import pytest
 
-from sightline import testing, wire
+from sightline import testing
 from sightline.kinds.dependency import masked, readable
 from tests.observed import asking
+from tests.sensors.places import UNHURRIED, armed
 
+pytestmark = pytest.mark.unhurried
 ORDERS = {"id": 7, "password": "hunter2", "items": [1, 2, 3]}
 
 
@@ -67,19 +69,9 @@ def postgres(tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def gateway() -> Iterator[testing.Gateway]:
-    with testing.gateway(budget=1.0) as made:
-        yield made
-
-
-@pytest.fixture
 def watch(gateway: testing.Gateway) -> Callable[..., str]:
     def place(*libraries: str, **asked: Any) -> str:
-        asked.setdefault("rate", 1e6)
-        asked.setdefault("limits", wire.Limits(deadline_ms=10_000))
-        probe = gateway.place("dependency", options={"libraries": list(libraries)}, **asked)
-        assert gateway.status(probe).state == "armed", gateway.status(probe)
-        return probe
+        return armed(gateway, "dependency", options={"libraries": list(libraries)}, **UNHURRIED | asked)
 
     return place
 

@@ -16,20 +16,16 @@ from hypothesis import strategies as st
 from sightline import testing
 from sightline.kinds import duration, pairing
 from tests.observed import worker
-from tests.sensors.places import line_in
+from tests.sensors.places import armed, line_in
 
 
 def between(gateway: testing.Gateway, first: str, last: str, **asked: Any) -> str:
     line, until = line_in(worker, first), line_in(worker, last)
-    probe = gateway.place("duration", file="observed/worker.py", line=line, until=until, **asked)
-    assert gateway.status(probe).state == "armed", gateway.status(probe)
-    return probe
+    return armed(gateway, "duration", file="observed/worker.py", line=line, until=until, **asked)
 
 
 def whole(gateway: testing.Gateway, function: str, **asked: Any) -> str:
-    probe = gateway.place("duration", function=f"tests.observed.worker:{function}", **asked)
-    assert gateway.status(probe).state == "armed", gateway.status(probe)
-    return probe
+    return armed(gateway, "duration", function=f"tests.observed.worker:{function}", **asked)
 
 
 def figures(gateway: testing.Gateway, probe: str) -> dict[str, Any]:

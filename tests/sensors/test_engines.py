@@ -20,6 +20,7 @@ from sightline import engines, linetables, testing, walk
 from sightline.engines.base import is_the_applications
 from sightline.engines.monitoring import MonitoringEngine
 from tests.observed import shapes
+from tests.sensors.places import armed, traced
 
 MONITORING = sys.version_info >= (3, 12)
 """A test that speaks of one engine exists only where that engine does: nothing is skipped."""
@@ -70,9 +71,7 @@ class CallableObject:
 
 
 def place(gateway: testing.Gateway, line: int, kind: str = "counter", **asked: Any) -> str:
-    probe = gateway.place(kind, file="tests/observed/shapes.py", line=line, **asked)  # type: ignore[arg-type]
-    assert gateway.status(probe).state == "armed", gateway.status(probe)
-    return probe
+    return armed(gateway, kind, file="tests/observed/shapes.py", line=line, **asked)
 
 
 @pytest.mark.parametrize(("shape", "run", "hits"), SHAPES, ids=[shape for shape, _, _ in SHAPES])
@@ -388,26 +387,6 @@ def hooks_of(
     code = function.__code__  # type: ignore[attr-defined]
     hooks = {line: (lambda line=line: seen.append(line)) for line in linetables.lines_of(code)}
     FunctionType(inject(code, hooks), vars(shapes))(*arguments)
-    return seen
-
-
-def traced(function: Callable[..., Any], arguments: tuple[Any, ...]) -> list[int]:
-    seen: list[int] = []
-    code = function.__code__  # type: ignore[attr-defined]
-
-    def tracer(frame: Any, event: str, argument: object) -> Any:
-        if frame.f_code is not code:
-            return None
-        if event == "line":
-            seen.append(frame.f_lineno)
-        return tracer
-
-    previous = sys.gettrace()
-    sys.settrace(tracer)
-    try:
-        function(*arguments)
-    finally:
-        sys.settrace(previous)
     return seen
 
 

@@ -10,7 +10,7 @@ import threading
 import traceback
 import weakref
 from collections.abc import Callable, Iterator
-from types import CodeType, FrameType, FunctionType
+from types import CodeType, FrameType
 from typing import Any
 
 import pytest
@@ -18,6 +18,7 @@ import pytest
 from sightline import engines, linetables
 from sightline.engines.base import EVENTS, MISSING, PROCESS_WIDE, Engine, Event, Spot
 from tests.observed import calls
+from tests.sensors.places import traced
 
 
 class Ear:
@@ -460,22 +461,3 @@ def drive(made: Any) -> list[Any]:
     with pytest.raises(StopIteration):
         next(made)
     return [*heard, list(calls.CLOSED)]
-
-
-def traced(function: FunctionType, arguments: tuple[Any, ...]) -> list[int]:
-    seen: list[int] = []
-
-    def tracer(frame: Any, event: str, argument: object) -> Any:
-        if frame.f_code is not function.__code__:
-            return None
-        if event == "line":
-            seen.append(frame.f_lineno)
-        return tracer
-
-    previous = sys.gettrace()
-    sys.settrace(tracer)
-    try:
-        function(*arguments)
-    finally:
-        sys.settrace(previous)
-    return seen

@@ -6,32 +6,23 @@ import asyncio
 import gc
 import threading
 import weakref
-from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
 import pytest
 
-from sightline import testing, wire
+from sightline import testing
 from tests.observed import failing
+from tests.sensors.places import UNHURRIED, armed
 
+pytestmark = pytest.mark.unhurried
 HERE = "tests.observed.failing"
-
-
-@pytest.fixture
-def gateway() -> Iterator[testing.Gateway]:
-    with testing.gateway(budget=1.0) as made:  # a busy machine must not be what ends a hit
-        yield made
 
 
 @pytest.fixture
 def watch(gateway: testing.Gateway) -> Any:
     def place(function: str, **asked: Any) -> str:
-        asked.setdefault("rate", 1e6)
-        asked.setdefault("limits", wire.Limits(deadline_ms=10_000))
-        probe = gateway.place("exception", function=f"{HERE}:{function}", **asked)
-        assert gateway.status(probe).state == "armed", gateway.status(probe)
-        return probe
+        return armed(gateway, "exception", function=f"{HERE}:{function}", **UNHURRIED | asked)
 
     return place
 

@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sightline import testing, wire
+from sightline import testing
 from tests.observed import worker
-from tests.sensors.places import line_in
+from tests.sensors.places import UNHURRIED, armed, line_in
+
+pytestmark = pytest.mark.unhurried
 
 
 def place(gateway: testing.Gateway, value: str, **asked: Any) -> str:
-    asked = {"rate": 1e6, "hit_limit": 0, "limits": wire.Limits(deadline_ms=10_000), **asked}
+    asked = {**UNHURRIED, "hit_limit": 0, **asked}
     line = line_in(worker, "measured")
-    probe = gateway.place("expectation", file="observed/worker.py", line=line, value=value, **asked)
-    assert gateway.status(probe).state == "armed", gateway.status(probe)
-    return probe
-
-
-@pytest.fixture
-def gateway() -> Iterator[testing.Gateway]:
-    """With a budget that the first snapshots of a test's own deep stack do not use up on a busy machine."""
-    with testing.gateway(budget=1.0) as made:
-        yield made
+    return armed(gateway, "expectation", file="observed/worker.py", line=line, value=value, **asked)
 
 
 @pytest.fixture

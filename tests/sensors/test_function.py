@@ -16,13 +16,12 @@ from sightline import testing, wire
 from sightline.kinds import function
 from tests.observed import calls, worker
 from tests.observed.worker import Job
+from tests.sensors.places import UNHURRIED, armed
 
 
 def place(gateway: testing.Gateway, name: str, module: str = "worker", **asked: Any) -> str:
-    asked = {"rate": 1e6, "hit_limit": 0, "limits": wire.Limits(deadline_ms=10_000), **asked}
-    probe = gateway.place("function", function=f"tests.observed.{module}:{name}", **asked)
-    assert gateway.status(probe).state == "armed", gateway.status(probe)
-    return probe
+    asked = {**UNHURRIED, "hit_limit": 0, **asked}
+    return armed(gateway, "function", function=f"tests.observed.{module}:{name}", **asked)
 
 
 @pytest.fixture

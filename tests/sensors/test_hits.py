@@ -13,13 +13,12 @@ from sightline import context, hits, snapshots, testing, wire
 from sightline.kinds import KINDS
 from tests.observed import shop
 from tests.observed.shop import Order
+from tests.sensors.places import armed
 
 
 def place(gateway: testing.Gateway, line_of: Any, name: str, kind: str, **asked: Any) -> str:
     asked.setdefault("rate", 1e6)
-    probe = gateway.place(kind, file="observed/shop.py", line=line_of(shop, name), **asked)  # type: ignore[arg-type]
-    assert gateway.status(probe).state == "armed", gateway.status(probe)
-    return probe
+    return armed(gateway, kind, file="observed/shop.py", line=line_of(shop, name), **asked)
 
 
 class TestWhatIsKept:

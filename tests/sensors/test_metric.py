@@ -13,14 +13,12 @@ from hypothesis import strategies as st
 
 from sightline import testing, wire
 from tests.observed import worker
-from tests.sensors.places import line_in
+from tests.sensors.places import armed, line_in
 
 
 def place(gateway: testing.Gateway, **asked: Any) -> str:
     asked = {"value": "value", **asked}
-    probe = gateway.place("metric", file="observed/worker.py", line=line_in(worker, "measured"), **asked)
-    assert gateway.status(probe).state == "armed", gateway.status(probe)
-    return probe
+    return armed(gateway, "metric", file="observed/worker.py", line=line_in(worker, "measured"), **asked)
 
 
 def figures(gateway: testing.Gateway, probe: str) -> dict[str, Any]:

@@ -4,31 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from sightline import testing, wire
 from tests.observed import roads
+from tests.sensors.places import UNHURRIED, armed
 
+pytestmark = pytest.mark.unhurried
 HERE = "tests.observed.roads"
-
-
-@pytest.fixture
-def gateway() -> Iterator[testing.Gateway]:
-    with testing.gateway(budget=1.0) as made:  # a busy machine must not be what ends a hit
-        yield made
 
 
 @pytest.fixture
 def follow(gateway: testing.Gateway) -> Any:
     def place(function: str, **asked: Any) -> str:
-        asked.setdefault("rate", 1e6)
-        asked.setdefault("limits", wire.Limits(deadline_ms=10_000))
-        probe = gateway.place("path", function=f"{HERE}:{function}", **asked)
-        assert gateway.status(probe).state == "armed", gateway.status(probe)
-        return probe
+        return armed(gateway, "path", function=f"{HERE}:{function}", **UNHURRIED | asked)
 
     return place
 
