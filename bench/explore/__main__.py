@@ -26,6 +26,7 @@ from bench.explore.places import sources
 from bench.explore.suites import SUITES, Suite
 from bench.sensor import PYTHONS, interpreter_of
 
+ARMED_WITHIN_S = 600.0
 INSIDE = Path(__file__).with_name("inside.py")
 
 
@@ -64,6 +65,7 @@ def run(suite: Suite, python: Path, folder: Path, record: Path, *, armed: bool =
     command += ["--every", str(suite.every), *(["--arm"] if armed else [])]
     cap = suite.cap_s if armed else suite.cap_s / 3
     began = time.monotonic()
+    record.unlink(missing_ok=True)
     with record.with_suffix(".log").open("wb") as log:
         process = subprocess.Popen(
             [*command, suite.runner, *suite.options, *suite.tests],
@@ -74,7 +76,7 @@ def run(suite: Suite, python: Path, folder: Path, record: Path, *, armed: bool =
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-        code = _end_of(process, cap)
+        code = _end_of(process, record, cap)
     return Run.read(record, code, time.monotonic() - began)
 
 
@@ -85,9 +87,10 @@ def _settings(folder: Path) -> dict[str, str]:
     return {**passed, "PYTHONHASHSEED": "0", "PYTHONPATH": str(folder), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
 
 
-def _end_of(process: subprocess.Popen[bytes], cap: float) -> int | None:
-    """The exit code; None when the time was up. Nothing of it runs on."""
+def _end_of(process: subprocess.Popen[bytes], record: Path, cap: float) -> int | None:
+    """The exit code; None when the time was up, which begins when all is armed. Nothing of it runs on."""
     try:
+        _wait_for_its_first_line(process, record)
         return process.wait(cap)
     except subprocess.TimeoutExpired:
         return None
@@ -95,6 +98,15 @@ def _end_of(process: subprocess.Popen[bytes], cap: float) -> int | None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+
+def _wait_for_its_first_line(process: subprocess.Popen[bytes], record: Path) -> None:
+    """Arming tens of thousands of probes takes longer than some suites, and gives way to other threads."""
+    until = time.monotonic() + ARMED_WITHIN_S
+    while process.poll() is None and time.monotonic() < until:
+        if record.exists() and record.stat().st_size:
+            return
+        time.sleep(0.1)
 
 
 def main(arguments: list[str]) -> int:
