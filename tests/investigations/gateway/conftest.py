@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -19,11 +18,12 @@ from investigations.accounts.actors import Actor
 from investigations.accounts.models import Environment, TokenKind
 from investigations.catalog.models import Service
 from investigations.lib.ids import show, uuid7
-from investigations.probes.models import Probe, ProbeState
+from investigations.probes.models import Probe
 from investigations.sessions.models import InvestigationSession
 from sightline import handshake, wire
 from sightline.protocol import Token
 from tests.gateway import GatewayProcess
+from tests.investigations.probes.samples import make_probe
 
 
 @pytest.fixture(scope="session")
@@ -61,21 +61,6 @@ def token(admin: Actor, environment: Environment) -> Token:
 def probe(session: InvestigationSession, service: Service) -> Probe:
     """An active counter, placed without asking whether its line exists."""
     return make_probe(session, service)
-
-
-def make_probe(session: InvestigationSession, service: Service, **fields: Any) -> Probe:
-    usual: dict[str, Any] = {
-        "environment": session.environment,
-        "number": session.probes.count() + 1,
-        "kind": "logpoint",
-        "location": {"file": "trades/app.py", "line": 9},
-        "place": "trades/app.py:9",
-        "state": ProbeState.ACTIVE,
-        "placed_by": "rita",
-        "expires_at": timezone.now() + timedelta(minutes=10),
-        "hit_limit": 0,
-    }
-    return Probe.objects.create(session=session, service=service, **(usual | fields))
 
 
 def capture(probe: Probe | None, **fields: Any) -> wire.Capture:

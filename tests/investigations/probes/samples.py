@@ -1,11 +1,16 @@
-"""One capture's detail and one report of figures of each kind, as a sensor writes them."""
+"""A probe, and one capture's detail and one report of figures of each kind, as a sensor writes them."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import msgspec
+from django.utils import timezone
 
+from investigations.catalog.models import Service
+from investigations.probes.models import Probe, ProbeState
+from investigations.sessions.models import InvestigationSession
 from sightline.wire import Value
 
 
@@ -88,3 +93,19 @@ FIGURES: dict[str, dict[str, Any]] = {
     "expectation": {"true": 9481, "false": 37, "unknown": 4, "unknown_because": {"name_missing": 4}},
     "dependency": {"calls": 177, "errors": 3, "duration": HISTOGRAM},
 }
+
+
+def make_probe(session: InvestigationSession, service: Service, **fields: Any) -> Probe:
+    """A probe that is there, placed without asking whether its line exists."""
+    usual: dict[str, Any] = {
+        "environment": session.environment,
+        "number": session.probes.count() + 1,
+        "kind": "logpoint",
+        "location": {"file": "trades/app.py", "line": 9},
+        "place": "trades/app.py:9",
+        "state": ProbeState.ACTIVE,
+        "placed_by": "rita",
+        "expires_at": timezone.now() + timedelta(minutes=10),
+        "hit_limit": 0,
+    }
+    return Probe.objects.create(session=session, service=service, **(usual | fields))

@@ -17,26 +17,12 @@ from investigations.probes.ingest import LATE_FOR, Batch, store
 from investigations.probes.models import Capture, Probe, ProbeState
 from investigations.sessions.models import InvestigationSession
 from sightline import wire
+from tests.investigations.probes.samples import make_probe
 
 
 @pytest.fixture
 def probe(session: InvestigationSession, service: Service) -> Probe:
     return make_probe(session, service)
-
-
-def make_probe(session: InvestigationSession, service: Service, **fields: Any) -> Probe:
-    usual: dict[str, Any] = {
-        "environment": session.environment,
-        "number": session.probes.count() + 1,
-        "kind": "logpoint",
-        "location": {"file": "app.py", "line": 9},
-        "place": "app.py:9",
-        "state": ProbeState.ACTIVE,
-        "placed_by": "rita",
-        "expires_at": timezone.now() + timedelta(minutes=10),
-        "hit_limit": 0,
-    }
-    return Probe.objects.create(session=session, service=service, **(usual | fields))
 
 
 def capture(probe: Probe, **fields: Any) -> wire.Capture:
