@@ -15,10 +15,8 @@ __all__ = ["pytest_runtest_makereport"]
 
 
 @pytest.fixture
-def gateway(request: pytest.FixtureRequest) -> Iterator[testing.Gateway]:
-    """A sensor and its gateway in memory; `unhurried`: with a budget that no busy machine uses up."""
-    settings = {"budget": 1.0} if request.node.get_closest_marker("unhurried") else {}
-    with testing.gateway(**settings) as made:
+def gateway() -> Iterator[testing.Gateway]:
+    with testing.gateway() as made:
         yield made
 
 

@@ -19,7 +19,6 @@ from sightline.locator import modules
 from tests.observed import writing
 from tests.sensors.places import UNHURRIED, armed
 
-pytestmark = pytest.mark.unhurried
 HERE = "tests.observed.writing"
 
 

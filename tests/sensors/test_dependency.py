@@ -23,7 +23,6 @@ from sightline.kinds.dependency import masked, readable
 from tests.observed import asking
 from tests.sensors.places import UNHURRIED, armed
 
-pytestmark = pytest.mark.unhurried
 ORDERS = {"id": 7, "password": "hunter2", "items": [1, 2, 3]}
 
 

@@ -265,7 +265,7 @@ def test_a_full_table_that_another_thread_changes_is_left_alone():
 @settings(max_examples=40, deadline=None)
 def test_generators_in_any_order_are_never_mixed_up(orders, random):
     """Whatever happens to any of them, only those that come to their end are measured, and nothing is kept."""
-    with testing.gateway(budget=1.0) as gateway:
+    with testing.gateway() as gateway:
         probe = whole(gateway, "yields")
         alive: list[Any] = []
         ended = 0

@@ -15,7 +15,6 @@ from sightline import testing
 from tests.observed import failing
 from tests.sensors.places import UNHURRIED, armed
 
-pytestmark = pytest.mark.unhurried
 HERE = "tests.observed.failing"
 
 

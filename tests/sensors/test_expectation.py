@@ -13,8 +13,6 @@ from sightline import testing
 from tests.observed import worker
 from tests.sensors.places import UNHURRIED, armed, line_in
 
-pytestmark = pytest.mark.unhurried
-
 
 def place(gateway: testing.Gateway, value: str, **asked: Any) -> str:
     asked = {**UNHURRIED, "hit_limit": 0, **asked}
@@ -114,7 +112,7 @@ def test_the_budget_switches_the_line_off(gateway, expect):
 @given(st.lists(st.one_of(st.integers(-3, 3), st.none(), st.text(max_size=2)), min_size=1, max_size=40))
 @settings(max_examples=40, deadline=None)
 def test_every_hit_is_one_of_the_three(values):
-    with testing.gateway(budget=1.0) as gateway:
+    with testing.gateway() as gateway:
         probe = place(gateway, "value > 0")
         worker.measured(values)
         told = figures(gateway, probe)

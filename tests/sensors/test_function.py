@@ -297,7 +297,7 @@ def test_the_cost_of_a_busy_function_is_booked(gateway, follow):
 )
 @settings(max_examples=60, deadline=None)
 def test_every_call_ends_in_exactly_one_way(sizes, condition, rate):
-    with testing.gateway(budget=1.0) as gateway:
+    with testing.gateway() as gateway:
         probe = place(gateway, "fails", condition=condition, rate=rate)
         for size, _ in sizes:
             try:

@@ -9,7 +9,7 @@ import threading
 import time
 from typing import Any
 
-from sightline import context, hits, snapshots, testing, wire
+from sightline import context, hits, limits, snapshots, testing, wire
 from sightline.kinds import KINDS
 from tests.observed import shop
 from tests.observed.shop import Order
@@ -272,13 +272,14 @@ class TestLinesThatAreSwitchedOff:
         assert gateway.endings(probe) == {"evaluation_budget": 1, "condition_false": 100}
         assert gateway.counters(probe).unobserved_ms == told
 
-    def test_a_hot_line_costs_no_more_than_the_budget_allows(self, gateway, line_of):
-        probe = place(gateway, line_of, "busy", "counter", condition="i < 0")
-        shop.busy(400_000)
-        counters = gateway.counters(probe)
-        assert gateway.sensor.registry.any_resting()
-        assert sum(counters.endings.values()) < 400_000
-        assert gateway.sensor.budget.balance < 0
+    def test_a_hot_line_costs_no_more_than_the_budget_allows(self, line_of):
+        with testing.gateway(budget=limits.DEFAULT_SHARE) as gateway:
+            probe = place(gateway, line_of, "busy", "counter", condition="i < 0")
+            shop.busy(400_000)
+            counters = gateway.counters(probe)
+            assert gateway.sensor.registry.any_resting()
+            assert sum(counters.endings.values()) < 400_000
+            assert gateway.sensor.budget.balance < 0
 
     def test_a_probe_that_comes_to_a_line_that_is_switched_off_is_unobserved_from_then(
         self, gateway, line_of

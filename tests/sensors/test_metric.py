@@ -137,7 +137,7 @@ def test_a_forked_child_counts_from_nothing(gateway):
 )
 @settings(max_examples=60, deadline=None)
 def test_every_hit_is_counted_once_and_buckets_hold_what_was_added(values):
-    with testing.gateway(budget=1.0) as gateway:
+    with testing.gateway() as gateway:
         probe = place(gateway)
         worker.measured(values)
         told = figures(gateway, probe)

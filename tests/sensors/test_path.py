@@ -12,7 +12,6 @@ from sightline import testing, wire
 from tests.observed import roads
 from tests.sensors.places import UNHURRIED, armed
 
-pytestmark = pytest.mark.unhurried
 HERE = "tests.observed.roads"
 
 

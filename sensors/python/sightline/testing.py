@@ -105,8 +105,11 @@ class Gateway:
 
 @contextmanager
 def gateway(**settings: Any) -> Iterator[Gateway]:
-    """A sensor with a gateway of its own, apart from the process's; stopped and gone at the end."""
-    given = {"service": "tested", "environment": "test", "file": "nowhere", **settings}
+    """A sensor with a gateway of its own, apart from the process's; stopped and gone at the end.
+
+    Its budget is a whole core unless ``settings`` say otherwise: a busy machine is not to end a test's hits.
+    """
+    given = {"service": "tested", "environment": "test", "file": "nowhere", "budget": 1.0, **settings}
     sensor = Sensor(SensorConfig.read(given, {}), lambda sensor: Idle())
     sensor.start()
     try:
