@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from bench import faults, injected, petshop, quixbugs
+from bench import faults, injected, mutants, petshop, quixbugs
 from bench.figures import figure, show
 from investigations.analysis.differences import Comparison, compare
 from investigations.analysis.features import Column, Table, observe, tabulate
@@ -238,7 +238,7 @@ def main() -> int:
     parser.add_argument("--quixbugs", type=Path, help="a clone of QuixBugs")
     parser.add_argument("--cases", type=Path, help="a folder for a CSV of the cases of each suite")
     parser.add_argument(
-        "figures", nargs="*", help="silent, injected, petshop, quixbugs, compare; all without"
+        "figures", nargs="*", help="silent, injected, mutants, petshop, quixbugs, compare; all without"
     )
     asked = parser.parse_args()
     wanted = {name.removeprefix("analysis.").partition("_")[0] for name in asked.figures}
@@ -249,6 +249,8 @@ def main() -> int:
         show_silent(_cases(asked.cases, "silent"))
     if not wanted or "injected" in wanted:
         injected.main(asked.petshop)
+    if not wanted or "mutants" in wanted:
+        mutants.main()
     if asked.petshop is not None and (not wanted or "petshop" in wanted):
         petshop.main(asked.petshop, _cases(asked.cases, "petshop"))
     if asked.quixbugs is not None and (not wanted or "quixbugs" in wanted):

@@ -17,6 +17,7 @@ import math
 import signal
 import sys
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ import numpy.typing as npt
 import pytest
 
 from bench.figures import figure, show
-from investigations.analysis import localisation
+from investigations.analysis import localisation, slices
 from investigations.analysis.differences import compare
 from investigations.analysis.features import Observation, tabulate
 from investigations.analysis.localisation import Spectrum
@@ -39,6 +40,7 @@ from sightline import testing, wire
 
 Floats = npt.NDArray[np.float64]
 Test = Callable[[], object]
+Ending = Literal["passed", "wrong", "raised", "hung", "skipped"]
 
 CPU_S = 1.0
 """Processor time one test may take; a program that loops forever fails."""
@@ -46,7 +48,7 @@ WATCHED_S = 0.05
 """The same for one that loops, while its lines are watched: they are known well enough by then."""
 STRIKE_S = 0.005
 MOST_HITS = 100
-LIMITS = wire.Limits(depth=2, items=12, length=64, frames=1, variable_frames=1, deadline_ms=10_000.0)
+LIMITS = wire.Limits(depth=2, items=12, length=64, frames=64, variable_frames=1, deadline_ms=10_000.0)
 METHODS = ("combined", "ochiai", "tarantula", "dstar")
 PLACES = (1, 3, 5)
 
@@ -69,10 +71,19 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One execution: whether it failed, and the captures of each line."""
+    """One execution: how it ended, and the captures of its lines in their order."""
 
-    failed: bool
+    ending: Ending
     captures: Sequence[wire.Capture]
+
+    @property
+    def failed(self) -> bool:
+        return self.ending != "passed"
+
+    @property
+    def returned(self) -> bool:
+        """The program came to an end: right, or with something the test did not want."""
+        return self.ending in {"passed", "wrong"}
 
 
 def programs(folder: Path) -> Iterator[Program]:
@@ -144,7 +155,7 @@ def runs(program: Program) -> list[Run]:
             _ending(program.path, test, WATCHED_S if ending == "hung" else CPU_S)
             captures = gateway.captures()
             if ending != "skipped":
-                found.append(Run(ending != "passed", captures[seen:]))
+                found.append(Run(ending, captures[seen:]))
             seen = len(captures)
     return found
 
@@ -172,7 +183,7 @@ def _each(module: ModuleType, name: str) -> Iterator[Test]:
             yield partial(function, **dict(zip(str(names).replace(" ", "").split(","), told, strict=True)))
 
 
-def _ending(path: Path, test: Test, seconds: float) -> Literal["passed", "wrong", "hung", "skipped"]:
+def _ending(path: Path, test: Test, seconds: float) -> Ending:
     """How a test ends that may take so much processor time."""
     end = time.process_time() + seconds
 
@@ -192,12 +203,18 @@ def _ending(path: Path, test: Test, seconds: float) -> Literal["passed", "wrong"
         return "skipped"
     except TooLong:
         return "hung"
-    except Exception:  # noqa: BLE001  (whatever a faulty program raises is its failure)
-        return "wrong"
+    except Exception as problem:  # noqa: BLE001  (whatever a faulty program raises is its failure)
+        return "raised" if _innermost(problem) == str(path) else "wrong"
     finally:
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
         sys.settrace(None)
     return "passed"
+
+
+def _innermost(problem: Exception) -> str:
+    """The file whose code raised it."""
+    frames = list(traceback.walk_tb(problem.__traceback__))
+    return frames[-1][0].f_code.co_filename
 
 
 def _stop(frame: FrameType, event: str, arg: object) -> Any:
@@ -220,9 +237,10 @@ def scores(program: Program, found: Sequence[Run]) -> dict[str, Floats]:
     comparison = compare(table, failing)
     paths = {path for each in (*comparison.differences, *comparison.doubtful) for path in each.paths}
     lines_of = {path: _writers(program, path) for path in paths}
-    does = Statements(program.path.read_text()).operations
-    operations = {str(line): does[line] for line in program.lines}
-    ranked = localisation.combined(spectrum, comparison, lines_of, operations)
+    source = Statements(program.path.read_text())
+    operations = {str(line): source.operations[line] for line in program.lines}
+    distances = [_distances(run, source) for run in found]
+    ranked = localisation.combined(spectrum, comparison, lines_of, operations, distances)
     rank_of = {each.element: each.rank for each in ranked}
     return {
         "combined": np.array([-rank_of[str(line)] for line in program.lines], dtype=np.float64),
@@ -230,6 +248,11 @@ def scores(program: Program, found: Sequence[Run]) -> dict[str, Floats]:
         "tarantula": localisation.tarantula(spectrum),
         "dstar": localisation.dstar(spectrum),
     }
+
+
+def _distances(run: Run, source: Statements) -> dict[str, int]:
+    steps = [(each.frames[0].line, len(each.frames)) for each in run.captures if each.frames]
+    return {str(line): told for line, told in slices.distances(steps, source, returned=run.returned).items()}
 
 
 def _hits(run: Run) -> Counter[int]:

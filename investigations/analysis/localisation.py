@@ -20,6 +20,7 @@ from investigations.analysis import significance
 from investigations.analysis.differences import LEVEL, Comparison, Difference
 from investigations.analysis.predicates import CONTRACT
 from investigations.analysis.significance import Z95, Interval
+from investigations.analysis.slices import FAR
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
@@ -263,14 +264,17 @@ def combined(
     comparison: Comparison | None = None,
     lines_of: Mapping[str, Sequence[str]] | None = None,
     operations: Mapping[str, int] | None = None,
+    distances: Sequence[Mapping[str, int]] = (),
 ) -> list[Suspect]:
-    """Elements by coverage, values, frequency and size, the most suspicious first.
+    """Elements by coverage, values, dependence, frequency and size, the most suspicious first.
 
-    The score is Ochiai, lifted by differences of values that hold at their level where ``lines_of`` their
-    paths names the element (what writes or reads them). Ties, of which coverage has many, are broken in this
-    order: by SOBER, as what runs more or less often is nearer to the fault than what merely runs; by broken
-    contracts (type, None, shape) that may be chance; and by the number of ``operations`` in the element, for
-    what does more can be wrong in more ways.
+    The score is Ochiai, lifted by differences of values that hold at their level where ``lines_of`` their paths names
+    the element (what writes or reads them). Ties, of which coverage has many, are broken in this order. Where
+    ``distances`` tell of each execution how many dependences lie between an element and the outcome (`slices`): by
+    Ochiai over slices instead of coverage (Mao et al., JSS 2014), then by how near failing outcomes hang on the
+    element (Soremekun et al., EMSE 2021), times its ``operations``, each of which may be what is wrong. By SOBER, as
+    what runs more or less often is nearer to the fault than what merely runs; by broken contracts (type, None, shape)
+    that may be chance; and by the operations alone.
     """
     place = ochiai(spectrum)
     frequency = sober(spectrum)
@@ -283,9 +287,13 @@ def combined(
     hinted = np.array([share for share, _ in _lifts(spectrum.elements, hints, lines_of or {})])
     sizes = [(operations or {}).get(element, 0) for element in spectrum.elements]
     scores = place + sure
+    sliced, nearness = _dependence(spectrum, distances)
+    likely = nearness * np.array([max(size, 1) for size in sizes])
     keys = [
         (
             -round(float(scores[at]), 6),
+            -round(float(sliced[at]), 6),
+            -round(float(likely[at]), 6),
             -round(float(frequency[at]), 3),
             -round(float(hinted[at]), 6),
             -sizes[at],
@@ -322,6 +330,19 @@ def _lifted(suspect: Suspect, because: Difference | None) -> Suspect:
         sentence=f"{suspect.sentence.removesuffix('.')}. There, {because.sentence}",
         because=because,
     )
+
+
+def _dependence(spectrum: Spectrum, distances: Sequence[Mapping[str, int]]) -> tuple[Floats, Floats]:
+    """Ochiai of being in the slice, and how near failing outcomes are (1 is at them); nothing where none is told."""
+    size = len(spectrum.elements)
+    if not any(distances):
+        return np.zeros(size), np.zeros(size)
+    far = np.array(
+        [[told.get(each, FAR) for each in spectrum.elements] for told in distances], dtype=np.float64
+    )
+    sliced = Spectrum(spectrum.elements, (far < FAR).astype(np.float64), spectrum.looked, spectrum.failing)
+    near = 1 / (1 + far[spectrum.failing])
+    return ochiai(sliced), near.mean(axis=0) if len(near) else np.zeros(size)
 
 
 def _lifts(

@@ -8,6 +8,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
+_DECIDING = (ast.If, ast.While, ast.For, ast.AsyncFor, ast.Match)
+_CHANGING = frozenset({
+    "add", "append", "appendleft", "clear", "difference_update", "discard", "extend", "extendleft", "insert",
+    "intersection_update", "pop", "popitem", "popleft", "push", "put", "remove", "reverse", "setdefault", "sort",
+    "symmetric_difference_update", "update", "write",
+})  # fmt: skip
+"""Methods that change what they are called on, by the names of the standard library's collections."""
+
 
 @dataclass(frozen=True)
 class Statements:
@@ -43,6 +52,45 @@ class Statements:
             found[name].add(self._first(node))
         return found
 
+    @cached_property
+    def reads(self) -> Mapping[int, set[str]]:
+        """The names whose values each statement reads; of what it changes in place, too."""
+        return self._touched()[0]
+
+    @cached_property
+    def writes(self) -> Mapping[int, set[str]]:
+        """The names each statement assigns, or changes in place: by item, by attribute, or by a method that does."""
+        return self._touched()[1]
+
+    @cached_property
+    def heads(self) -> Mapping[int, int]:
+        """The innermost branch or loop around each statement, in the same function."""
+        found: dict[int, int] = {}
+        waiting: list[tuple[ast.AST, int]] = [(self._tree, 0)]
+        while waiting:
+            node, head = waiting.pop()
+            if isinstance(node, ast.stmt) and head:
+                found[node.lineno] = head
+            if isinstance(node, _FUNCTIONS):
+                head = 0
+            elif isinstance(node, _DECIDING):
+                head = node.lineno
+            waiting.extend((inner, head) for inner in ast.iter_child_nodes(node))
+        return found
+
+    def _touched(self) -> tuple[Mapping[int, set[str]], Mapping[int, set[str]]]:
+        reads: dict[int, set[str]] = defaultdict(set)
+        writes: dict[int, set[str]] = defaultdict(set)
+        for node in ast.walk(self._tree):
+            if isinstance(node, ast.Name):
+                stored = not isinstance(node.ctx, ast.Load)
+                (writes if stored else reads)[self._first(node)].add(node.id)
+            elif isinstance(node, ast.Attribute | ast.Subscript) and (changed := _changed(node)):
+                writes[self._first(node)].add(changed)
+            elif isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
+                reads[self._first(node.target)].add(node.target.id)
+        return reads, writes
+
     def _names(self) -> Iterator[tuple[ast.expr, str]]:
         for node in ast.walk(self._tree):
             if isinstance(node, ast.Name):
@@ -59,3 +107,14 @@ class Statements:
             return ast.parse(self.text)
         except (SyntaxError, ValueError, RecursionError):
             return ast.Module([], [])
+
+
+def _changed(node: ast.Attribute | ast.Subscript) -> str:
+    """The name whose value is changed in place: an item or attribute is stored, or a method called that changes."""
+    is_method = isinstance(node, ast.Attribute) and node.attr in _CHANGING
+    if isinstance(node.ctx, ast.Load) and not is_method:
+        return ""
+    holder: ast.expr = node.value
+    while isinstance(holder, ast.Attribute | ast.Subscript):
+        holder = holder.value
+    return holder.id if isinstance(holder, ast.Name) else ""

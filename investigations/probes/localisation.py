@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 MOST_CALLS = 200
 """Of each probe and outcome."""
+MOST_SLICED = 500
+"""Steps of a call, from its end, along which is asked what its outcome depended on."""
 MOST_STRETCHES = 2_000
 MOST_SHOWN = 15
 LABELS = {Outcome.FAIL: True, Outcome.PASS: False}
@@ -54,12 +56,16 @@ class Localised:
 
 @dataclass(slots=True)
 class _Execution:
-    """What one execution (or stretch) told: how often each element held and was looked at, and its values by path."""
+    """What one execution (or stretch) told: how often each element held and was looked at, and its values by path.
+
+    ``distances`` are how many dependences lie between a line and the outcome of the calls that were followed.
+    """
 
     failed: bool
     held: Counter[str] = field(default_factory=Counter)
     looked: Counter[str] = field(default_factory=Counter)
     values: dict[str, wire.Value] = field(default_factory=dict)
+    distances: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -100,7 +106,13 @@ def _ranked(seen: _Seen) -> Localised:
     spectrum = _spectrum(executions)
     table = tabulate([_observation(each) for each in executions])
     comparison = compare(table, [each.failed for each in executions])
-    found = combined(spectrum, comparison, _lines_of(comparison, seen.elements_of), seen.operations)
+    found = combined(
+        spectrum,
+        comparison,
+        _lines_of(comparison, seen.elements_of),
+        seen.operations,
+        [each.distances for each in executions],
+    )
     worth = [each for each in found if each.held_failing][:MOST_SHOWN]
     explained = explain_failures(spectrum)
     sentence = worth[0].sentence if worth else "No line or branch was reached by a failing execution."
@@ -160,17 +172,22 @@ def _follow(by: Actor, session: InvestigationSession, probe: Probe, seen: _Seen)
         if isinstance(path := details.read(body := selectors.decode(row)), details.Path)
     ]
     lines: set[str] = set()
+    texts: dict[str, Statements] = {}
     for row, failed, body, path in followed:
         file = body.frames[0].file if body.frames else ""
+        if file not in texts:
+            stored = catalog.source_file(by, probe.service, file)
+            texts[file] = Statements(stored.text if stored else "")
         execution = seen.executions.setdefault(_execution(row), _Execution(failed))
         _take_path(execution, file, path)
+        _take_slice(execution, file, path, texts[file])
         _take_values(execution, file, path, body, seen)
         lines |= {f"{file}:{line}" for line, _ in path.lines()}
     for row, _, _, _ in followed:
         execution = seen.executions[_execution(row)]
         for line in lines:
             execution.looked[line] = max(execution.looked[line], execution.held[line], 1)
-    _read_source(by, probe, lines, seen)
+    _read_source(texts, lines, seen)
 
 
 def _execution(row: Capture) -> str:
@@ -189,6 +206,18 @@ def _take_path(execution: _Execution, file: str, path: details.Path) -> None:
             execution.held[branch] += decision.taken is way
 
 
+def _take_slice(execution: _Execution, file: str, path: details.Path, source: Statements) -> None:
+    from investigations.analysis.slices import distances
+
+    steps = [line for line, times in path.lines() for _ in range(min(times, MOST_SLICED))][-MOST_SLICED:]
+    first = source.first_lines
+    returned = path.ended is not None and path.ended.how == "returned"
+    told = distances([(first.get(line, line), 0) for line in steps], source, returned=returned)
+    for line, distance in told.items():
+        element = f"{file}:{line}"
+        execution.distances[element] = min(distance, execution.distances.get(element, distance))
+
+
 def _take_values(
     execution: _Execution, file: str, path: details.Path, body: wire.Capture, seen: _Seen
 ) -> None:
@@ -203,14 +232,10 @@ def _take_values(
     execution.values.update(body.watches or {})
 
 
-def _read_source(by: Actor, probe: Probe, lines: Iterable[str], seen: _Seen) -> None:
+def _read_source(texts: Mapping[str, Statements], lines: Collection[str], seen: _Seen) -> None:
     """How much each line does, and the lines that mention what the calls began with; nothing where it is not stored."""
-    texts: dict[str, Statements] = {}
     for element in lines:
         file, _, line = element.rpartition(":")
-        if file not in texts:
-            stored = catalog.source_file(by, probe.service, file)
-            texts[file] = Statements(stored.text if stored else "")
         seen.operations[element] = texts[file].operations.get(int(line), 0)
     for file, statements in texts.items():
         for name, mentioned in statements.mentions.items():

@@ -84,6 +84,21 @@ def test_ties_of_coverage_are_broken_by_frequency_then_by_how_much_a_line_does()
     assert [each.rank for each in found] == [1, 2, 3]
 
 
+def test_of_lines_that_all_ran_those_come_first_on_which_failing_outcomes_hang_and_the_nearest():
+    spectrum = Spectrum.of_lines(
+        ["aside", "near", "far", "both"], np.ones((4, 4)), [True, True, False, False]
+    )
+    failing, passing = {"near": 1, "far": 3, "both": 1}, {"both": 1}
+    found = combined(spectrum, distances=[failing, failing, passing, passing])
+    assert [each.element for each in found] == ["near", "far", "both", "aside"]
+
+
+def test_of_lines_equally_near_the_one_that_does_more_comes_first():
+    spectrum = Spectrum.of_lines(["little", "much"], np.ones((2, 2)), [True, False])
+    found = combined(spectrum, operations={"little": 1, "much": 4}, distances=[{"little": 1, "much": 1}, {}])
+    assert [each.element for each in found] == ["much", "little"]
+
+
 def test_what_nothing_tells_apart_shares_a_rank():
     spectrum = Spectrum.of_lines(["a", "b", "c"], [[1, 1, 0], [1, 1, 1]], [False, True])
     assert [(each.element, each.rank) for each in combined(spectrum)] == [("c", 1), ("a", 2), ("b", 2)]

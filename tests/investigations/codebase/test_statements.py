@@ -31,6 +31,26 @@ def test_names_and_attributes_are_found_where_they_are_read_or_written():
     assert found["fee"] == {3, 4}
 
 
+def test_what_is_changed_in_place_is_written_and_what_decides_is_the_nearest_head():
+    found = Statements("""\
+def run(items, total):
+    for each in items:
+        if each.ready:
+            items[0] = each
+            total += each.size
+            items.append(total)
+    return items
+""")
+    assert found.writes == {2: {"each"}, 4: {"items"}, 5: {"total"}, 6: {"items"}}
+    assert found.reads[5] == {"total", "each"}
+    assert found.heads == {3: 2, 4: 3, 5: 3, 6: 3}
+
+
+def test_a_function_inside_a_branch_is_not_decided_by_it():
+    found = Statements("if x:\n    def f():\n        return 1\n")
+    assert found.heads == {2: 1}
+
+
 def test_what_is_no_python_has_no_statements():
     assert Statements("def (").operations == {}
     assert Statements("def (").mentions == {}
