@@ -7,6 +7,7 @@ keeps things is walked in slices, the nearest first. What only compiled code hol
 
 from __future__ import annotations
 
+import dis
 import gc
 import inspect
 import itertools
@@ -15,7 +16,7 @@ import sys
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from types import FrameType, FunctionType, ModuleType
+from types import CodeType, FrameType, FunctionType, ModuleType
 from typing import Any, Final
 
 from . import foreign, slices
@@ -173,10 +174,16 @@ def _locals_of(frame: FrameType, *, traced: bool) -> list[object]:
     """
     if not _SNAPSHOT_OF_LOCALS:
         return list(frame.f_locals.values())
-    if not _SHOWS_LOCALS.isdisjoint(frame.f_code.co_names):
+    if _asks_for_its_locals(frame.f_code):
         return []
     shown = frame.f_locals
     values = list(shown.values())
     if not traced and sys.getrefcount(shown) == _REFERENCES_OF_ONE_FRAME:
         shown.clear()
     return values
+
+
+def _asks_for_its_locals(code: CodeType) -> bool:
+    return not _SHOWS_LOCALS.isdisjoint(code.co_names) and any(
+        each.opname == "LOAD_GLOBAL" and each.argval in _SHOWS_LOCALS for each in dis.get_instructions(code)
+    )
