@@ -10,6 +10,7 @@ import datetime
 import decimal
 import enum
 import functools
+import gc
 import pathlib
 import sys
 import time
@@ -316,6 +317,18 @@ def test_a_cycle_ends_where_it_begins() -> None:
     assert written.entries is not None
     assert written.entries[0][1].cut == "cycle"
     assert cuts == ["cycle"]
+
+
+def test_copies_that_hold_each_other_are_gone_once_they_are_written() -> None:
+    graph: dict[str, Any] = {}
+    graph["self"] = graph
+    gc.collect()
+    gc.disable()
+    try:
+        cut(graph)
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
 
 
 def test_what_stands_in_two_places_is_written_twice() -> None:

@@ -36,7 +36,7 @@ class CopiedException(NamedTuple):
 
     links: list[Link]
     limits: wire.Limits
-    shared: set[int]
+    shared: snapshots.Shared
 
 
 class Link(NamedTuple):

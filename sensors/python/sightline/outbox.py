@@ -37,7 +37,7 @@ class Outbox:
     """
 
     def __init__(
-        self, capacity: int = 10_000, max_bytes: int = 16 * 1024 * 1024, max_values: int = 100_000
+        self, capacity: int = 10_000, max_bytes: int = 16 * 1024 * 1024, max_values: int = 30_000
     ) -> None:
         self.capacity = capacity
         self.max_values = max_values

@@ -36,17 +36,19 @@ _READ_ERRORS: Final = (TypeError, ValueError, AttributeError, LookupError, Arith
 
 Copy = Any
 """What stands for a value after copying: an immutable leaf, or a `readers.Node`."""
+Shared = dict[int, Node]
+"""Nodes that stand in several places, by their ids."""
 Pairs = list[tuple[Any, Any]]
 CopiedFrame = tuple[CodeType, int, Pairs | None]
 """One frame: code and instruction, from which the line is found later; its variables, if it carries any."""
 
 
 class Copied(NamedTuple):
-    """Frames ready for the sensor's thread. ``shared`` are ids of nodes that stand in several places."""
+    """Frames ready for the sensor's thread. ``shared`` are the nodes that stand in several places."""
 
     frames: list[CopiedFrame]
     limits: wire.Limits
-    shared: set[int]
+    shared: Shared
     more: bool
     """Whether the stack goes on below."""
     late: bool = False
@@ -55,7 +57,7 @@ class Copied(NamedTuple):
     """How many values were copied."""
 
 
-CopiedArguments = tuple[list[CopiedFrame], set[int], bool, int]
+CopiedArguments = tuple[list[CopiedFrame], Shared, bool, int]
 """What `Copied` holds of a call's beginning: frames, shared, more and values. The rest is known of every call."""
 
 
@@ -64,7 +66,7 @@ class CopiedValue(NamedTuple):
 
     root: Copy
     limits: wire.Limits
-    shared: set[int]
+    shared: Shared
     values: int
 
 
@@ -139,7 +141,7 @@ def copy_arguments(
     return frames, _NOTHING_SHARED, below is not None, 0
 
 
-_NOTHING_SHARED: set[int] = set()
+_NOTHING_SHARED: Shared = {}
 
 
 def arguments_of(code: CodeType) -> tuple[str, ...]:
@@ -162,8 +164,8 @@ def copy_value(
     return CopiedValue(holder[0], limits, shared, values)
 
 
-def copy_nodes(roots: list[Node], limits: wire.Limits, deadline: float | None = None) -> set[int]:
-    """Copy what stands in these nodes, in place and together within ``limits``; answers the ids of shared nodes."""
+def copy_nodes(roots: list[Node], limits: wire.Limits, deadline: float | None = None) -> Shared:
+    """Copy what stands in these nodes, in place and together within ``limits``; answers the shared nodes."""
     return _walk(roots, limits, deadline)[0]
 
 
@@ -215,19 +217,19 @@ else:
             local.clear()
 
 
-def _walk(roots: list[Node], limits: wire.Limits, deadline: float | None) -> tuple[set[int], int]:  # noqa: C901
+def _walk(roots: list[Node], limits: wire.Limits, deadline: float | None) -> tuple[Shared, int]:  # noqa: C901
     """Replace everything in these nodes that is not a leaf, then everything in the nodes that took its place, and
     so on.
 
-    What is left when room or time is up is dropped, except for the roots: others hold their contents. Answers the ids
-    of nodes that stand in several places, and how many values were looked at. One function on purpose, with its
+    What is left when room or time is up is dropped, except for the roots: others hold their contents. Answers the
+    nodes that stand in several places, and how many values were looked at. One function on purpose, with its
     commonest cases spelled out: it runs inside a request, and on small values a call costs more than the work.
     """
     deadline = deadline or time.monotonic() + limits.deadline_ms / 1e3
     limit = limits.items
     room = most = max(64, limits.bytes // _BYTES_A_NODE)
     depth, stop = min(limits.depth, MAX_DEPTH), ""
-    shared: set[int] = set()
+    shared: Shared = {}
     seen: dict[int, Node] = {}
     kept: list[Any] = []  # while these live, no other object can have their ids
     level = roots
@@ -262,7 +264,7 @@ def _walk(roots: list[Node], limits: wire.Limits, deadline: float | None) -> tup
                 ident = id(value)
                 made: Any = seen.get(ident)
                 if made is not None:
-                    shared.add(id(made))
+                    shared[id(made)] = made
                 elif stop:
                     made = _cut_short(value, cls, stop)
                 else:  # the commonest containers are spelled out
@@ -288,7 +290,7 @@ def _copied_key(
     limits: wire.Limits,
     stop: str,
     seen: dict[int, Node],
-    shared: set[int],
+    shared: Shared,
     kept: list[Any],
     following: list[Node],
 ) -> Copy:
@@ -298,7 +300,7 @@ def _copied_key(
         return key
     known = seen.get(id(key))
     if known is not None:
-        shared.add(id(known))
+        shared[id(known)] = known
         return known
     if stop:
         return _cut_short(key, cls, stop)
@@ -371,7 +373,7 @@ def write_value(
     """One value as it leaves the process, and what was cut. ``rule``: it is withheld already, by the expression it
     came from.
     """
-    root, shared = copied, set[int]()
+    root, shared = copied, _NOTHING_SHARED
     if type(copied) is CopiedValue:
         root, limits, shared, _ = copied
     writer = NodeWriter(redactor, limits, shared)
@@ -383,7 +385,7 @@ def write_value(
 class NodeWriter:
     """Turns copies into `wire.Value`s, breadth first, within the byte limit."""
 
-    def __init__(self, redactor: Redactor, limits: wire.Limits, shared: set[int]) -> None:
+    def __init__(self, redactor: Redactor, limits: wire.Limits, shared: Shared) -> None:
         self.redactor = redactor
         self.limits = limits
         self.shared = shared
@@ -403,7 +405,11 @@ class NodeWriter:
         target += [self.held(copy, "", "") for copy in items]
 
     def run(self) -> None:
-        """Fill every container whose turn has come, until all are full or the room is used up."""
+        """Fill every container whose turn has come, until all are full or the room is used up.
+
+        What was copied is taken apart: nodes that hold each other would wait for a full collection of garbage, which
+        a large process rarely makes.
+        """
         position = 0
         while position < len(self.todo):
             if not position % _LOOK_EVERY:
@@ -411,6 +417,8 @@ class NodeWriter:
             node, value, path, above = self.todo[position]
             position += 1
             self.fill(node, value, path, above)
+        for node in self.shared.values():
+            node[2] = None
 
     def held(
         self, copy: Copy, name: str, path: str, rule: str = "", above: tuple[int, ...] = ()
