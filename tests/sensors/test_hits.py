@@ -215,6 +215,15 @@ class TestHowHitsEnd:
         assert gateway.endings(probe) == {"captured": 2, "queue_full": 3}
         assert gateway.sensor.heartbeat().drops == {"queue_full": 3}
 
+    def test_a_hit_for_which_there_is_no_room_is_not_copied(self, gateway, line_of, monkeypatch):
+        gateway.sensor.outbox.capacity = 2
+        copies, copy = [], snapshots.copy_frames
+        monkeypatch.setattr(snapshots, "copy_frames", lambda *a, **k: copies.append(a) or copy(*a, **k))
+        probe = place(gateway, line_of, "busy", "snapshot")
+        shop.busy(5)
+        assert gateway.endings(probe) == {"captured": 2, "queue_full": 3}
+        assert len(copies) == 2
+
     def test_re_entrant_on_the_sensors_own_thread(self, gateway, line_of):
         probe = place(gateway, line_of, "check", "snapshot")
         gateway.sensor.room.busy.add(hits.native.get_ident())

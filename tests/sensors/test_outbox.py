@@ -47,6 +47,23 @@ def test_a_few_heavy_records_fill_it_as_many_light_ones_do() -> None:
     assert outbox.offer(capture(5), 400)
 
 
+def test_it_says_beforehand_that_the_next_record_is_refused() -> None:
+    outbox = Outbox(capacity=2)
+    assert outbox.offer(capture(1))
+    assert not outbox.full
+    assert outbox.offer(capture(2))
+    assert outbox.full
+    encoded(outbox)
+    assert not outbox.full
+
+
+def test_records_of_one_value_are_bounded_by_their_number_alone() -> None:
+    outbox = Outbox(capacity=4, max_values=2)
+    assert [outbox.offer(capture(number)) for number in range(3)] == [True, True, True]
+    assert [outbox.offer(capture(number), 3) for number in range(3, 5)] == [True, False]
+    assert [one.hit for one in encoded(outbox)] == [0, 1, 2, 3]
+
+
 def test_records_stay_in_the_ring_while_the_bytes_are_full() -> None:
     outbox = Outbox(capacity=10, max_bytes=100)
     for number in range(10):

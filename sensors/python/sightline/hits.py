@@ -35,6 +35,8 @@ DISPATCH_NS = 250
 """What the interpreter and the engine spend on a hit before its gates are reached."""
 LIMITED_NS = 400
 """What a hit costs that ends at the limiter, or a count."""
+REFUSED_NS = 1_000
+"""What a hit costs that passes all gates and finds no room."""
 IDLE_HIT_NS = 150
 """What a call costs that reaches a rewritten place while it is switched off."""
 
@@ -400,6 +402,13 @@ def rare(tally: Tally, ending: str) -> bool:
     return False
 
 
+def _refused(hits: ProbeHits, outbox: Outbox) -> bool:
+    """A hit for whose record there is no room: nothing is copied."""
+    outbox.refuse()
+    rare(hits.tally, "queue_full")
+    return not hits.tally.queue_full % LIMITED_EVERY and hits.book(LIMITED_EVERY * REFUSED_NS)
+
+
 # ---------------------------------------------------------------- keeping
 
 
@@ -432,6 +441,9 @@ def recorder(
         began = 0 if number % booked_every else _thread_time_ns()
         until, earliest = rate.until, now - tolerance
         rate.until = (until if until > earliest else earliest) + interval
+        outbox = room.outbox
+        if outbox.full:
+            return _refused(hits, outbox) or left == 0
         try:
             if guarded:
                 busy.add(_get_ident())
@@ -446,7 +458,7 @@ def recorder(
         here = where(frame)
         cost = _thread_time_ns() - began + DISPATCH_NS if began else 0
         values = 1 if type(payload) is tuple else weigh(payload)
-        if room.outbox.offer((hits, number, now, here, payload, cost), values):
+        if outbox.offer((hits, number, now, here, payload, cost), values):
             tally.captured += 1
         else:
             rare(tally, "queue_full")

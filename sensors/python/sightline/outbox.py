@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections import Counter, deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from . import slices, wire
 
@@ -27,6 +27,13 @@ ENCODE_SLICE_S = 0.020
 
 def nobody_sleeps() -> None:
     """Until a transport listens there is nobody to wake."""
+
+
+class _Large(NamedTuple):
+    """A record of more than one value: only these are weighed, because the others are bounded by their number."""
+
+    record: Record
+    values: int
 
 
 class Outbox:
@@ -45,14 +52,14 @@ class Outbox:
         self.wake: Callable[[], None] = nobody_sleeps
         self.asleep = False
         """Set by the sensor's thread before it waits: the next record wakes it, later ones cost nothing."""
+        self.full = False
+        """Whether the next record is refused: what is dear to make need not be made."""
         self.drops: Counter[str] = Counter()
         """Records lost since the process started, by reason; ``queue_full`` is counted in the hit's own ending."""
         self.bytes_held = 0
-        self._ring: deque[Record] = deque()
-        self._sizes: deque[int] = deque()
-        """The values in each record of the ring, or of another one that came at the same time: only sums count."""
+        self._ring: deque[Record | _Large] = deque()
         self._values = 0
-        """In the ring. Threads that race may lose an update, so an empty ring sets it right."""
+        """In the large records of the ring. Threads that race may lose an update, so an empty ring sets it right."""
         self._captures: deque[bytes] = deque()
         self._outcomes: deque[wire.Outcome] = deque()
 
@@ -65,16 +72,22 @@ class Outbox:
         raises.
         """
         ring = self._ring
-        if len(ring) >= self.capacity or self._values >= self.max_values:
-            self.drops["queue_full"] += 1
+        if self.full:
+            self.refuse()
             return False
-        self._values += values
-        self._sizes.append(values)  # first, so that every record that is found has one
+        if values > 1:
+            self._values += values
+            record = _Large(record, values)
         ring.append(record)
+        self.full = len(ring) >= self.capacity or self._values >= self.max_values
         if self.asleep:
             self.asleep = False
             self.wake()
         return True
+
+    def refuse(self) -> None:
+        """Count a record for which there is no room, whether it was made or not."""
+        self.drops["queue_full"] += 1
 
     @property
     def has_records(self) -> bool:
@@ -87,8 +100,12 @@ class Outbox:
         while self.has_records and clock() < until:
             slices.give_way()
             record = self._ring.popleft()
-            values = self._sizes.popleft()
-            self._values = self._values - values if self._ring else 0
+            if type(record) is _Large:
+                record, values = record
+                self._values -= values
+            if not self._ring:
+                self._values = 0
+            self.full = len(self._ring) >= self.capacity or self._values >= self.max_values
             self._encode_one(record, write)
 
     def _encode_one(self, record: Record, write: Writer) -> None:
