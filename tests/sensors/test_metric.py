@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sightline import testing, wire
+from sightline.histograms import Histogram
 from tests.observed import worker
 from tests.sensors.places import armed, line_in
 
@@ -166,6 +167,18 @@ def finite(value: float) -> bool:
         return math.isfinite(float(value))
     except OverflowError:
         return False
+
+
+@given(st.lists(st.floats(-1e6, 1e6) | st.sampled_from([math.inf, -math.inf, math.nan]), max_size=200))
+@settings(deadline=None)
+def test_values_added_later_are_figures_like_those_added_at_once(values):
+    at_once, later = Histogram(), Histogram()
+    for value in values:
+        at_once.add(value)
+        later.add_later(value)
+    one, other = at_once.plain(), later.plain()
+    assert one.pop("sum") == pytest.approx(other.pop("sum"))
+    assert one == other
 
 
 def test_figures_travel(gateway):

@@ -57,8 +57,9 @@ class Copied(NamedTuple):
     """How many values were copied."""
 
 
-CopiedArguments = tuple[list[CopiedFrame], Shared, bool, int]
-"""What `Copied` holds of a call's beginning: frames, shared, more and values. The rest is known of every call."""
+CopiedArguments = tuple[list[Any], tuple[str, ...], list[Copy], bool, Shared, int]
+"""A call's beginning, in few objects because calls are kept by the thousand: code and instruction of one frame after
+another, names and values of the arguments, whether the stack goes on below, shared, values."""
 
 
 class CopiedValue(NamedTuple):
@@ -123,22 +124,23 @@ def copy_arguments(
     """
     if names is None:
         local = frame.f_locals
-        arguments = [(name, local[name]) for name in given]
+        arguments = [local[name] for name in given]
         _leave_no_dict(frame, local)
     else:
-        arguments = [(name, names[name]) for name in given]
-    frames: list[CopiedFrame] = [(frame.f_code, frame.f_lasti, arguments)]
+        arguments = [names[name] for name in given]
+    stack = [frame.f_code, frame.f_lasti]
     below = frame.f_back
     while callers > 0 and below is not None:
-        frames.append((below.f_code, below.f_lasti, None))
+        stack.append(below.f_code)
+        stack.append(below.f_lasti)
         below = below.f_back
         callers -= 1
-    for _, value in arguments:
+    for value in arguments:
         cls = type(value)
         if not (cls is int or cls is str or cls is float or cls is NoneType or id(cls) in LEAF_IDS):
-            shared, values = _walk([["", FIELDS, arguments, None, None, None]], limits, deadline)
-            return frames, shared, below is not None, values
-    return frames, _NOTHING_SHARED, below is not None, 0
+            shared, values = _walk([["", ITEMS, arguments, None, None, None]], limits, deadline)
+            return stack, given, arguments, below is not None, shared, values
+    return stack, given, arguments, below is not None, _NOTHING_SHARED, 0
 
 
 _NOTHING_SHARED: Shared = {}
@@ -359,6 +361,18 @@ def write(copied: Copied, redactor: Redactor) -> tuple[list[wire.Frame], list[st
         writer.cuts.add("frames")
     writer.run()
     return frames, sorted(writer.cuts)
+
+
+def write_arguments(
+    copied: CopiedArguments, limits: wire.Limits, redactor: Redactor
+) -> tuple[list[wire.Frame], list[str]]:
+    """The same for a call's beginning: its arguments are the variables of the innermost frame."""
+    stack, names, arguments, more, shared, values = copied
+    frames: list[CopiedFrame] = [
+        (code, instruction, None) for code, instruction in zip(stack[::2], stack[1::2], strict=True)
+    ]
+    frames[0] = (*frames[0][:2], list(zip(names, arguments, strict=True)))
+    return write(Copied(frames, limits, shared, more, values=values), redactor)
 
 
 def write_value(

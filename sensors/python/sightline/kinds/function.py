@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import sys
 from collections.abc import Mapping
 from types import CodeType, FrameType
@@ -31,6 +32,9 @@ _getframe = sys._getframe
 _monotonic = native.monotonic
 _thread_time_ns = native.thread_time_ns
 
+
+_weight_of = operator.itemgetter(-1)
+"""How many values stand in what was kept of a call: it is kept with them."""
 
 Begun = tuple[float, snapshots.CopiedArguments | None, dict[str, Any]]
 """A call that has been entered: when, and what was kept of its beginning (its watches too) if anything was."""
@@ -77,7 +81,7 @@ class Function(FunctionKind):
         begin = opening(self.hits, self.calls, self._begin(), conditional=not self.judged_late)
         start = Listener(self.hits, begin, self._wanted_at_start(found))
         rate = self.hits.rate if self.judged_late else Rate(0.0)
-        record = hits.recorder(self.hits, self._keep(), BOOKED_EVERY, rate, _weight)
+        record = hits.recorder(self.hits, self._keep(), BOOKED_EVERY, rate, _weight_of)
         returned, raised, yielded = (
             Listener(self.hits, self._end(how, record)) for how in ("returned", "raised", "yielded")
         )
@@ -146,7 +150,7 @@ class Function(FunctionKind):
     # At the end
 
     def _end(self, how: str, record: hits.Then) -> Fire:
-        calls, tally, probe_hits, add = self.calls, self.hits.tally, self.hits, self.duration.add
+        calls, tally, probe_hits, add = self.calls, self.hits.tally, self.hits, self.duration.add_later
         judged_late, rate = self.judged_late, self.hits.rate
         yielded, raised = how == "yielded", how == "raised"
 
@@ -208,31 +212,37 @@ class Function(FunctionKind):
         limits, looks_again = self.probe.limits, bool(self.names_at_end)
         deadline_s = limits.deadline_ms / 1e3
         leaves, copy_value, copy_exception = LEAF_IDS, snapshots.copy_value, exceptions.copy_exception
+        weigh = snapshots.weight
 
         def keep(frame: FrameType, ended: Ended) -> list[Any]:
             (_, copied, watched), how, value, took_ms = ended
+            assert copied is not None
             if how == "raised":
                 value = copy_exception(value, limits, deadline=_monotonic() + deadline_s)
             elif id(type(value)) not in leaves:
                 value = copy_value(value, limits, deadline=_monotonic() + deadline_s)
+            elif not looks_again and not watched:
+                return [copied, how, value, took_ms, watched, None, 1 + copied[-1]]
+            weight = 1 + copied[-1] + weigh(value)
             if not looks_again:
-                return [copied, how, value, took_ms, watched, None]
+                weight += sum(map(weigh, watched.values()))
+                return [copied, how, value, took_ms, watched, None, weight]
             names = self._names_at_end(frame, ended)
             message = [
                 keep_value(part, names, limits) for part in self.hits.parts if not isinstance(part, str)
             ]
-            return [copied, how, value, took_ms, {**watched, **self._watched(self.late, names)}, message]
+            watched = {**watched, **self._watched(self.late, names)}
+            weight += sum(map(weigh, (*watched.values(), *message)))
+            return [copied, how, value, took_ms, watched, message, weight]
 
         return keep
 
     # On the sensor's thread
 
     def write(self, capture: wire.Capture, payload: Any) -> None:
-        (frames, shared, more, _), how, value, took_ms, watched, message = payload
+        copied, how, value, took_ms, watched, message, _ = payload
         redactor = self.hits.room.redactor
-        capture.frames, cuts = snapshots.write(
-            snapshots.Copied(frames, self.probe.limits, shared, more), redactor
-        )
+        capture.frames, cuts = snapshots.write_arguments(copied, self.probe.limits, redactor)
         detail: dict[str, Any] = {
             "arguments": capture.frames[0].variables or {},
             "duration_ms": round(took_ms, 6),
@@ -240,7 +250,7 @@ class Function(FunctionKind):
         if how == "raised":
             detail["exception"], more = exceptions.write_exception(value, redactor)
         else:
-            name = frames[0][0].co_name  # what `get_password` returns is a password
+            name = copied[0][0].co_name  # what `get_password` returns is a password
             detail["returned"], more = snapshots.write_value(
                 value, redactor, name=name, path="@return", limits=self.probe.limits
             )
@@ -249,14 +259,3 @@ class Function(FunctionKind):
         snapshot.write_watches(self.hits, capture, [watched[watch.name] for watch, _ in self.hits.watches])
         if self.hits.parts:
             logpoint.write_message(self.hits, capture, message or [])
-
-
-def _weight(payload: list[Any]) -> int:
-    """How many values stand in what was kept of a call."""
-    copied, _, value, _, watched, message = payload
-    values: int = 1 + copied[3]
-    if id(type(value)) not in LEAF_IDS:
-        values += snapshots.weight(value)
-    if watched or message:
-        values += sum(map(snapshots.weight, (*watched.values(), *(message or ()))))
-    return values
