@@ -79,7 +79,15 @@ SUITES = (
         ),
     ),
     _pytest(
-        "sqlalchemy", "test/sql", "test/base", packages="sqlalchemy.sql,sqlalchemy.util,sqlalchemy.engine"
+        "sqlalchemy",
+        "test/base",
+        *(
+            f"test/sql/test_{name}.py"
+            for name in ("select", "query", "resultset", "functions", "text", "insert", "update", "types")
+        ),
+        packages=",".join(
+            f"sqlalchemy.{name}" for name in ("sql.compiler", "sql.selectable", "sql.coercions", "engine")
+        ),
     ),
     _pytest(
         "celery",
