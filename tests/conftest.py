@@ -10,10 +10,11 @@ from django.db import OperationalError
 from django.db.backends.base.operations import BaseDatabaseOperations
 from psycopg.errors import DeadlockDetected
 
+from tests import patience
 from tests.servers import of_this_run
 from tests.skips import pytest_runtest_makereport
 
-__all__ = ["pytest_runtest_makereport"]
+__all__ = ["patience", "pytest_runtest_makereport"]
 
 
 @pytest.fixture(scope="session")

@@ -47,3 +47,7 @@ async def nap():
 def numbers(count):
     for number in range(count):
         yield number
+
+
+def prices(count):
+    return [price(number) for number in range(count)]

@@ -8,10 +8,11 @@ from types import ModuleType
 import pytest
 
 from sightline import testing
+from tests import patience
 from tests.sensors.places import line_in
 from tests.skips import pytest_runtest_makereport
 
-__all__ = ["pytest_runtest_makereport"]
+__all__ = ["patience", "pytest_runtest_makereport"]
 
 
 @pytest.fixture

@@ -262,7 +262,7 @@ def test_a_full_table_that_another_thread_changes_is_left_alone():
     st.lists(st.sampled_from(["new", "step", "drop", "close", "throw"]), min_size=1, max_size=60),
     st.randoms(),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_generators_in_any_order_are_never_mixed_up(orders, random):
     """Whatever happens to any of them, only those that come to their end are measured, and nothing is kept."""
     with testing.gateway() as gateway:

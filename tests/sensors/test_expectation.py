@@ -110,7 +110,7 @@ def test_the_budget_switches_the_line_off(gateway, expect):
 
 
 @given(st.lists(st.one_of(st.integers(-3, 3), st.none(), st.text(max_size=2)), min_size=1, max_size=40))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_every_hit_is_one_of_the_three(values):
     with testing.gateway() as gateway:
         probe = place(gateway, "value > 0")

@@ -86,7 +86,7 @@ def same(left: Any, right: Any) -> bool:
     return type(left) is type(right) and repr(left) == repr(right)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(text=TEXTS, scope=SCOPES)
 def test_an_answer_is_pythons_answer(text: str, scope: dict[str, Any]) -> None:
     try:
@@ -96,7 +96,7 @@ def test_an_answer_is_pythons_answer(text: str, scope: dict[str, Any]) -> None:
     assert same(answer, eval(text, {"__builtins__": PYTHON, **scope}))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(text=TEXTS, scope=SCOPES)
 def test_what_python_answers_within_reason_is_answered(text: str, scope: dict[str, Any]) -> None:
     """For plain comparisons and logic on scalars nothing is refused that Python answers."""
@@ -112,7 +112,7 @@ def test_what_python_answers_within_reason_is_answered(text: str, scope: dict[st
     assert same(expressions.compile(expressions.parse(text)).evaluate(simple), expected)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(text=TEXTS)
 def test_a_tree_survives_the_wire(text: str) -> None:
     try:
@@ -123,7 +123,7 @@ def test_a_tree_survives_the_wire(text: str) -> None:
     assert expressions.check(json.loads(json.dumps(expression.tree))) == expression.tree
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(text=st.text(max_size=30) | st.text("abx()[]{}'\"\\.,:@!=<>+-*/ \n0123456789", max_size=30))
 def test_no_text_makes_the_parser_fail_in_another_way(text: str) -> None:
     for read in (expressions.parse, expressions.parse_template):
@@ -144,7 +144,7 @@ TREES = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(tree=TREES, scope=SCOPES)
 def test_no_tree_does_anything_but_answer_or_refuse(tree: Any, scope: dict[str, Any]) -> None:
     with contextlib.suppress(ExpressionError, BudgetExceeded):
@@ -158,7 +158,7 @@ def captured(scope: dict[str, Any], limits: wire.Limits) -> dict[str, wire.Value
     }
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(text=TEXTS, scope=SCOPES, items=st.integers(0, 5), length=st.integers(0, 6), depth=st.integers(0, 3))
 def test_a_judgement_on_a_capture_never_contradicts_the_sensor(
     text: str, scope: dict[str, Any], items: int, length: int, depth: int
@@ -173,7 +173,7 @@ def test_a_judgement_on_a_capture_never_contradicts_the_sensor(
     assert verdict is None or verdict is truth
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(scope=SCOPES)
 def test_a_whole_capture_is_judged_as_the_value_itself(scope: dict[str, Any]) -> None:
     if "nan" in repr(scope):
@@ -195,7 +195,7 @@ PATTERNS = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(pattern=PATTERNS, text=st.text("ab1 \n", max_size=8))
 def test_a_pattern_finds_what_a_backtracking_one_finds(pattern: str, text: str) -> None:
     assert expressions.Pattern(pattern).found_in(text) == (re.search(pattern, text) is not None)

@@ -295,7 +295,7 @@ def test_the_cost_of_a_busy_function_is_booked(gateway, follow):
     st.sampled_from(["", "job.size > 5", "@return is None", "@exception is None and job.size > 3"]),
     st.sampled_from([1e6, 0.01]),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_every_call_ends_in_exactly_one_way(sizes, condition, rate):
     with testing.gateway() as gateway:
         probe = place(gateway, "fails", condition=condition, rate=rate)

@@ -121,18 +121,18 @@ class TestWhatItCosts:
         assert again.calls == 10
         assert again.observed < 1
 
-    def test_a_function_that_was_let_go_has_its_own_code_back(self, little, recorded):
-        own = recorded.gateway.sensor.engine.original(market.price.__code__)
+    @pytest.mark.parametrize("name", ["price", "prices"])
+    def test_a_function_that_was_let_go_has_its_own_code_back(self, little, recorded, name):
+        function = getattr(market, name)
+        own = recorded.gateway.sensor.engine.original(function.__code__)
         for _ in range(100):
-            market.price(1)
-        assert (market.price.__code__ is not own) == (
-            sys.version_info < (3, 12)
-        )  # later ones need no other code
+            function(1)
+        assert (function.__code__ is not own) == (sys.version_info < (3, 12))  # later ones need no other code
         recorded.gateway.tick()
-        assert market.price.__code__ is own
+        assert function.__code__ is own
         recorded.gateway.sensor.functions._renew()
-        market.price(1)
-        assert recorded()["price"].calls == 11
+        function(1)
+        assert recorded()[name].calls == 11
 
     def test_its_work_is_booked_on_the_budget_of_the_process(self, little, recorded):
         sensor = recorded.gateway.sensor

@@ -136,7 +136,7 @@ def test_a_forked_child_counts_from_nothing(gateway):
         st.one_of(st.integers(), st.floats(), st.text(), st.none(), st.booleans()), min_size=1, max_size=60
     )
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_every_hit_is_counted_once_and_buckets_hold_what_was_added(values):
     with testing.gateway() as gateway:
         probe = place(gateway)
@@ -170,7 +170,6 @@ def finite(value: float) -> bool:
 
 
 @given(st.lists(st.floats(-1e6, 1e6) | st.sampled_from([math.inf, -math.inf, math.nan]), max_size=200))
-@settings(deadline=None)
 def test_values_added_later_are_figures_like_those_added_at_once(values):
     at_once, later = Histogram(), Histogram()
     for value in values:

@@ -496,7 +496,7 @@ def longest_of(value: wire.Value) -> int:
     return max([len(inside) if value.items is not None else 0, *map(longest_of, inside)])
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(graph=GRAPHS, depth=st.integers(0, 5), items=st.integers(0, 6), size=st.integers(64, 4096))
 def test_any_graph_is_captured_within_its_limits(graph: Any, depth: int, items: int, size: int) -> None:
     with contextlib.suppress(AttributeError, TypeError):

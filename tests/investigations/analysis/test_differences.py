@@ -120,7 +120,7 @@ def splits(found):
     }
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(seeds)
 def test_swapping_the_labels_finds_the_same_splits(seed):
     rows, labels = orders(8, 25, lambda row: row.update(urgent=1, amount=row["amount"] + 40), seed)
@@ -129,7 +129,7 @@ def test_swapping_the_labels_finds_the_same_splits(seed):
     assert splits(there) == splits(back)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(seeds)
 def test_the_order_of_captures_does_not_matter(seed):
     def told(order):
@@ -144,7 +144,7 @@ def test_the_order_of_captures_does_not_matter(seed):
     assert told(range(40)) == told(shuffled)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(1, 9), st.integers(10, 60))
 def test_more_support_makes_a_difference_no_less_sure(held, passing):
     def p(count):

@@ -65,7 +65,7 @@ def test_values_decide_between_lines_that_coverage_cannot_tell_apart():
     assert len({each.score for each in found[1:]}) == 1
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 2**16), st.permutations(range(12)))
 def test_the_order_of_executions_does_not_matter(bits, order):
     held = np.array([[bits >> at & 1, at % 3 == 0] for at in range(12)], dtype=float)

@@ -51,7 +51,7 @@ def test_the_start_is_told_in_the_times_given():
     assert onset(times[:50], values[:50]).at is None
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.floats(0.1, 100), st.floats(-1000, 1000))
 def test_units_do_not_matter(scale, shift):
     values = np.concatenate([np.sin(np.arange(40)), 6 + np.sin(np.arange(30))])

@@ -15,7 +15,7 @@ def stats():
     return pytest.importorskip("scipy.stats")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(counts, counts, counts, counts)
 def test_fisher_agrees_with_scipy(stats, a, b, c, d):
     ours = significance.fisher(a, a + b, a + c, a + b + c + d)
@@ -23,7 +23,7 @@ def test_fisher_agrees_with_scipy(stats, a, b, c, d):
     assert ours == pytest.approx(theirs, rel=1e-6)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.lists(st.integers(0, 5), min_size=2, max_size=5), st.lists(st.integers(0, 5), min_size=2, max_size=9)
 )

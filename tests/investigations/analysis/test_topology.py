@@ -127,7 +127,7 @@ def test_calls_in_circles_come_to_an_end():
     assert found.causes[0].node == "db"
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.permutations(sorted(shop())), st.permutations(CALLS), st.sampled_from(["orders", "search", "db"]))
 def test_neither_names_nor_order_matter(order, calls, place):
     nodes = shop(web=0.2, **{place: 0.2}, **({"orders": 0.1, "search": 0.1} if place == "db" else {}))
