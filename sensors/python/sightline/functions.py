@@ -198,7 +198,7 @@ class FunctionRecord:
     def _let_go(self) -> None:
         """Give functions that were told of enough calls their own code back, where a rewritten one costs at each call.
 
-        Only such of which the engine knows all there is of them: for others it would search the heap each time.
+        Only such of which the engine knows all there is of them: for others it would search the process each time.
         """
         for each in self._functions.values():
             if each.left < 0 and not each.let_go and each.is_alone and self._engine is not None:
@@ -248,9 +248,7 @@ class _Function:
         self.left = self.given = 0
         self.let_go = False
         """Whether it has its own code back until the next interval."""
-        self.is_alone = "<locals>" not in spot.code.co_qualname and not any(
-            type(const) is CodeType for const in spot.code.co_consts
-        )
+        self.is_alone = "<locals>" not in spot.code.co_qualname
         self.counts = _Counts()
         self._record = record
         self._running: dict[int, float] = {}
