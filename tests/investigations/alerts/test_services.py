@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 from django.db import connection
+from encrypted_fields.fields import EncryptedJSONField
 
 from investigations.accounts.actors import Actor
 from investigations.accounts.models import AuditEntry, Environment
@@ -77,6 +78,13 @@ def test_a_key_that_is_gone_is_told_at_the_source(prometheus: AlertSource) -> No
     said = prometheus.health["scopes"]["alerts"]
     assert said["status"] == "denied"
     assert "another secret key" in said["sentence"]
+
+
+def test_credentials_outlive_a_change_of_the_secret_key(prometheus: AlertSource, settings: Any) -> None:
+    AlertSource.objects.filter(pk=prometheus.pk).update(credentials={"user": "u"})
+    old, settings.SECRET_KEY = settings.SECRET_KEY, "another"
+    settings.SECRET_KEY_FALLBACKS = [old]
+    assert EncryptedJSONField().to_python(json.dumps(lying_there(prometheus))) == {"user": "u"}
 
 
 def lying_there(source: AlertSource) -> dict[str, str]:
