@@ -9,6 +9,7 @@ Whether anything is wrong at all is asked of the target first, against stretches
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -31,12 +32,14 @@ UNUSUAL_Z = 2.0
 FAR_Z = 3.0
 VERY_FAR_Z = 5.0
 ACCOUNTS_FOR = 0.3
-NOISE_Z = 2.0
-"""An excess is shrunk by the share of it that noise of this size explains (Breiman's garrote): noise passes
-nothing on.
+NOISE_Z = math.sqrt(2)
+"""An excess is shrunk by the share of it that noise of this size explains (Breiman's garrote): noise passes nothing on.
+Below it, believing an excess makes a larger error than leaving it out (Mallows' Cp).
 """
 EXPLAINED = 1 / 3
-"""Callees that account for this much of a loss, of which there is one cause, account for all of it."""
+"""Callees that account for this much of a loss, of which there is one cause, account for all of it; and so do those
+that leave no more of it than noise is.
+"""
 HIDDEN = 2 / 3
 """What a callee gets of its caller's own loss that fell silent while calls to a stranger began to fail."""
 SILENT = 0.5
@@ -265,7 +268,9 @@ class _Descent:
         loss = self.states[node].excess if node == self.target else self.states[node].certain
         taken = self._taken(node, max(loss, 1e-12))
         total = sum(taken.values())
-        passed = 0.0 if not total else 1.0 if total >= EXPLAINED * loss else total / loss
+        rest_is_noise = loss - total <= Z95 * self.states[node].noise
+        explained = total >= EXPLAINED * loss or rest_is_noise
+        passed = 0.0 if not total else 1.0 if explained else total / loss
         for callee, amount in taken.items():
             part = self.arrived[node] * passed * amount / total
             self.arrived[callee] = self.arrived.get(callee, 0.0) + part
