@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Final, Protocol
 
 from . import native
 
@@ -16,6 +16,10 @@ DEEPEST_DEBT_S = 5.0
 BREAKER_WINDOW_S = 10.0
 TOLERANCE = 1.25
 """The breaker opens when the share exceeds the budget by this factor over a whole window: more than a burst does."""
+
+
+RUNAWAY: Final = 5.0
+"""Beyond so many budgets the breaker does not shed one probe a window, but as many as it takes."""
 
 
 class Rate:
@@ -82,9 +86,10 @@ class Costly(Protocol):
 class Breaker:
     """Sheds the costliest probe when the budget is exceeded over a whole window and probes are the cause.
 
-    One probe a window. What the sensor spends whatever is armed (its connection, heartbeats, the function record) is on
-    the same budget, but no probe has to go for it: where probes together cost less than the excess, shedding them
-    all would not bring the sensor back within its budget.
+    One probe a window, unless the budget is exceeded many times over: on 3.11 a line that is switched off still costs
+    at each hit, until its last probe is gone. What the sensor spends whatever is armed (its connection, heartbeats,
+    the function record) is on the same budget, but no probe has to go for it: where probes together cost less than
+    the excess, shedding them all would not bring the sensor back within its budget.
     """
 
     def __init__(self, budget: Budget) -> None:
@@ -113,12 +118,28 @@ class Breaker:
         excess = spent - self._budget.share * elapsed * 1e9
         if sum(lately) < excess:
             return
-        dearest = max(lately)
+        dearest_first = sorted(range(len(alive)), key=lately.__getitem__, reverse=True)
+        number = self._how_many(spent, excess, [lately[each] for each in dearest_first])
+        shed = dearest_first[:number]
+        used = sum(lately[each] for each in shed) / 1e9 / elapsed
+        who = "costliest probe, which" if number == 1 else f"{number} costliest probes, which together"
         self.sentence = (
             f"The sensor used {self.share:.1%} of a core over {elapsed:.0f} s; its budget is {self._budget.share:.1%}. "
-            f"The costliest probe, which used {dearest / 1e9 / elapsed:.1%}, was disarmed."
+            f"The {who} used {used:.1%}, {'was' if number == 1 else 'were'} disarmed."
         )
-        alive[lately.index(dearest)].shed(self.sentence)
+        for each in shed:
+            alive[each].shed(self.sentence)
+
+    @staticmethod
+    def _how_many(spent: int, excess: float, costs: list[int]) -> int:
+        """How many probes have to go at once, of those with these costs, the dearest first."""
+        if spent <= RUNAWAY * (spent - excess):
+            return 1
+        number = 0
+        while number < len(costs) and excess > 0 and costs[number] > 0:
+            excess -= costs[number]
+            number += 1
+        return number
 
     def clear(self) -> None:
         """A person looked at it and lets the shed probes run again."""
