@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import importlib.util
 import random
 import resource
 import sys
@@ -25,6 +24,7 @@ import numpy as np
 
 from bench import faults, injected, mutants, petshop, quixbugs
 from bench.figures import figure, show
+from bench.loading import loaded
 from investigations.analysis.differences import Comparison, compare
 from investigations.analysis.features import Column, Table, observe, tabulate
 from sightline import testing, wire
@@ -92,13 +92,7 @@ def _relabelled(case: faults.Case, rows: int) -> Iterator[list[bool]]:
 def _written(case: faults.Case, folder: Path) -> tuple[Callable[..., Any], int]:
     path = folder / f"{case.name}.py"
     path.write_text(case.source)
-    spec = importlib.util.spec_from_file_location(f"faulty_{case.name}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module.handle, len(case.source.rstrip().split("\n"))
+    return loaded(f"faulty_{case.name}", path).handle, len(case.source.rstrip().split("\n"))
 
 
 def _captured(

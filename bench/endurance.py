@@ -7,7 +7,6 @@ for each of its two runs, ``arm_stall`` and ``load`` measure in this one.
 from __future__ import annotations
 
 import gc
-import importlib.util
 import json
 import os
 import subprocess
@@ -23,6 +22,8 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 sys.path[:1] = [str(ROOT), str(ROOT / "sensors" / "python")]
 
+from bench.loading import loaded  # noqa: E402
+
 PROBES, HITS = 1_000, 1_000_000
 OBJECTS = 2_000_000
 LONGEST_ARMING_S = 1.0
@@ -35,13 +36,7 @@ def module_of(text: str, folder: Path) -> ModuleType:
     """A module of this source, imported from a file as an application's would be."""
     path = folder / "endured.py"
     path.write_text(text)
-    spec = importlib.util.spec_from_file_location("endured", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return loaded("endured", path)
 
 
 def _sensor(budget: float) -> Any:

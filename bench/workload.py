@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import gc
-import importlib.util
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from bench.loading import loaded
 
 FOLDER = Path(__file__).parent
 NAME = "sightline_bench_target"
@@ -17,17 +17,7 @@ OWN_FRAME: dict[str, Any] = {**UNBOUNDED, "limits": {"variable_frames": 1}}
 """Variables of the target's frame alone: those of the benchmark are large, and nobody's business."""
 
 
-def _load_target() -> Any:
-    spec = importlib.util.spec_from_file_location(NAME, FOLDER / "target.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-target = _load_target()
+target: Any = loaded(NAME, FOLDER / "target.py")
 
 
 def call(times: int) -> None:
