@@ -79,8 +79,10 @@ def marked(name: str, mark: str) -> int:
 @pytest.fixture
 def started(tmp_path: Path) -> Iterator[sensor.Sensor]:
     settings = {"service": "tested", "environment": "test", "file": str(tmp_path / "captures.jsonl")}
+    before = native_threads()
     yield sightline.start(**settings)
     sightline.stop()
+    await_the_end_of_threads(before)
 
 
 class TestStarting:
@@ -145,8 +147,7 @@ class TestStopping:
         assert native_threads() == before + 1
         sightline.stop()
         assert (shop.check.__code__, list(sys.meta_path)) == (code, finders)
-        while native_threads() > before:  # the system takes a moment to bury a thread
-            time.sleep(0.001)
+        await_the_end_of_threads(before)
         assert sensor.current() is None
 
     def test_stopping_twice_or_without_a_start_is_nothing(self):
@@ -156,6 +157,12 @@ class TestStopping:
 
 def native_threads() -> int:
     return len(os.listdir("/proc/self/task"))
+
+
+def await_the_end_of_threads(before: int) -> None:
+    """The system takes a moment to bury a thread: whoever counts next must not count it."""
+    while native_threads() > before:
+        time.sleep(0.001)
 
 
 class TestForking:
