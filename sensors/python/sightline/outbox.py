@@ -52,8 +52,6 @@ class Outbox:
         self.wake: Callable[[], None] = nobody_sleeps
         self.asleep = False
         """Set by the sensor's thread before it waits: the next record wakes it, later ones cost nothing."""
-        self.full = False
-        """Whether the next record is refused: what is dear to make need not be made."""
         self.drops: Counter[str] = Counter()
         """Records lost since the process started, by reason; ``queue_full`` is counted in the hit's own ending."""
         self.bytes_held = 0
@@ -67,19 +65,26 @@ class Outbox:
         """Records and bodies that wait to be sent."""
         return len(self._ring) + len(self._captures) + len(self._outcomes)
 
+    @property
+    def full(self) -> bool:
+        """Whether the next record is refused: what is dear to make need not be made.
+
+        Reckoned each time: a mark that two threads set could stay when nothing waits any more.
+        """
+        waiting = len(self._ring)
+        return waiting >= self.capacity or (self._values >= self.max_values and waiting > 0)
+
     def offer(self, record: Record, values: int = 1) -> bool:
         """Take a record with so many values from the hot path; False when there is no room. Never blocks, never
         raises.
         """
-        ring = self._ring
         if self.full:
             self.refuse()
             return False
         if values > 1:
             self._values += values
             record = _Large(record, values)
-        ring.append(record)
-        self.full = len(ring) >= self.capacity or self._values >= self.max_values
+        self._ring.append(record)
         if self.asleep:
             self.asleep = False
             self.wake()
@@ -105,7 +110,6 @@ class Outbox:
                 self._values -= values
             if not self._ring:
                 self._values = 0
-            self.full = len(self._ring) >= self.capacity or self._values >= self.max_values
             self._encode_one(record, write)
 
     def _encode_one(self, record: Record, write: Writer) -> None:
