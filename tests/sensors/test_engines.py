@@ -6,12 +6,14 @@ import asyncio
 import dis
 import functools
 import gc
+import pickle
 import signal
+import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
-from types import FunctionType
+from types import CodeType, FunctionType
 from typing import Any
 
 import pytest
@@ -294,6 +296,25 @@ class TestWhatTheApplicationSees:
 
         assert is_the_applications(Sent())
         assert not is_the_applications(ZeroDivisionError())
+
+    def test_what_a_closure_carries_can_be_pickled_for_another_process(self, gateway, line_of):
+        """As cloudpickle does: code by value, with its constants."""
+        probe = place(gateway, line_of(shapes, "closure"), "counter")
+        carried = [
+            const for const in shapes.make_closure(3).__code__.co_consts if not isinstance(const, CodeType)
+        ]
+        pickled = pickle.dumps(carried)
+        assert [id(each) for each in pickle.loads(pickled) if callable(each)] == [
+            id(each) for each in carried if callable(each)
+        ]
+
+        elsewhere = "import pickle, sys; print([each({}) for each in pickle.load(sys.stdin.buffer) if callable(each)])"
+        done = subprocess.run(
+            [sys.executable, "-c", elsewhere], input=pickled, capture_output=True, check=True
+        )
+        assert set(done.stdout.decode().strip("[]\n").split(", ")) <= {"", "None"}
+        assert shapes.make_closure(3)(1) == 4
+        assert gateway.endings(probe) == {"captured": 1}
 
     def test_tracebacks_show_the_line_that_failed(self, gateway, line_of):
         place(gateway, line_of(shapes, "finally_both_ways"))

@@ -26,6 +26,7 @@ from sightline.engines.base import (
     Watching,
     is_the_applications,
 )
+from sightline.engines.hooks import named
 from sightline.engines.injection import BARE, Hook, Switch, inject
 from sightline.linetables import COMPREHENSIONS
 from sightline.walk import Walk
@@ -292,7 +293,7 @@ class Root:
                     raise
                 site.failed()
 
-        return hook
+        return named(hook)
 
     def _hook_told(self, site: Site) -> Hook:
         rests = site.spot.event not in PROCESS_WIDE
@@ -308,7 +309,7 @@ class Root:
                     raise
                 site.failed()
 
-        return hook
+        return named(hook)
 
     def _hook_of_call(self, site: Site) -> Hook:
         def hook(function: object, argument: object) -> None:
@@ -322,7 +323,7 @@ class Root:
                     raise
                 site.failed()
 
-        return hook
+        return named(hook)
 
     def _hooks_of_writes(self, site: Site) -> list[tuple[Point, Hook, Hook]]:
         """Of each point, what is called before it and what after it."""
@@ -348,7 +349,7 @@ class Root:
                     raise
                 site.failed()
 
-        return hook
+        return named(hook)
 
     def _hook_of_one(self, site: Site, line: int) -> Hook:
         """Of one of every line: called only while its switch is on."""
@@ -361,7 +362,7 @@ class Root:
                     raise
                 site.failed()
 
-        return hook
+        return named(hook)
 
 
 def _wanted(sites: dict[int | Event, Site]) -> dict[int | Event, frozenset[str]]:
