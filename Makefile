@@ -11,8 +11,8 @@ BIN := .venv/bin
 HOME_FOLDER = $(or $(SIGHTLINE_HOME),.sightline)
 WEB ?= 1
 PORT ?= 8800
-# Where the load of the parallel tests is spread; the sensor's suites follow one another.
-WORKERS ?= auto
+# For the dashboard's tests, which wait for their servers half of the time; the sensor's suites follow one another.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(os.cpu_count() * 3 // 2)')
 # Dozens of processes start here: what one of them has compiled serves the others.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -36,7 +36,7 @@ clean-data: ## forget everything: the data directory (SIGHTLINE_HOME, or .sightl
 test: install install-sensor test-dashboard test-sensor ## every fast test: the dashboard's, and the sensor's on each CPython
 
 test-dashboard: install
-	$(BIN)/python -m pytest -q -n $(WORKERS) -m "not slow and not walk and not browser" \
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m "not slow and not walk and not browser" \
 		--ignore=tests/sensors --ignore=tests/walks --ignore=tests/browser tests
 
 test-sensor: install install-sensor

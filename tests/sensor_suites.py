@@ -27,6 +27,8 @@ def run(version: str, options: list[str]) -> int:
         "-q",
         "-n",
         "auto",
+        "--dist",
+        "worksteal",
         "-m",
         "not slow",
         *options,

@@ -167,6 +167,7 @@ class TestAWholeFunction:
         list(worker.yields(3))
         assert figures(gateway, probe)["count"] == 1
 
+    @pytest.mark.usefixtures("only_new_is_collected")
     def test_a_generator_that_is_thrown_away_leaves_nothing(self, gateway):
         whole(gateway, "yields")
         for _ in range(20):

@@ -425,6 +425,7 @@ def test_threads_switch_every_line_while_the_registry_arms(engine):
 
 if sys.version_info < (3, 12):
 
+    @pytest.mark.slow
     def test_the_standard_librarys_trickiest_code_can_be_given_every_hook():
         import argparse
         import dataclasses

@@ -396,14 +396,6 @@ HOSTILE: dict[str, Callable[[], Any]] = {
 }
 
 
-@pytest.fixture
-def only_new_is_collected() -> Iterator[None]:
-    """A collection looks at what the test made, and not at all that pytest holds."""
-    gc.freeze()
-    yield
-    gc.unfreeze()
-
-
 @pytest.mark.usefixtures("only_new_is_collected")
 @pytest.mark.parametrize("name", sorted(HOSTILE))
 def test_a_snapshot_of_a_hostile_value_runs_nothing(name: str) -> None:

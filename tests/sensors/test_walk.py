@@ -19,6 +19,8 @@ import pytest
 
 from sightline import walk
 
+pytestmark = pytest.mark.slow  # each test searches all that pytest holds
+
 HOLDER = types.SimpleNamespace()
 """Where these tests put what holds a function; a name of this module, as a service's registry would be."""
 Function = Callable[[], int]
