@@ -46,6 +46,7 @@ class SmallSensor:
         self.armed = {}
         self.parts = []
         self.sequence = 0
+        self.since = time.time_ns()
         self.unacknowledged = {}
 
     def send(self, **message):
@@ -90,7 +91,7 @@ class SmallSensor:
         counters = [
             {
                 "probe_id": probe_id,
-                "since": time.time_ns(),
+                "since": self.since,
                 "endings": {"captured": hits, "condition_false": 4},
             }
             for probe_id, hits in self.armed.items()
