@@ -142,13 +142,31 @@ def test_a_function_is_found_that_only_a_suspended_coroutine_holds():
 
 
 def test_a_function_is_found_that_only_a_variable_of_a_running_call_holds():
-    only_here = make()
+    def only_here() -> int:
+        return 1
+
     assert is_found(id(only_here))
 
 
 def test_a_function_is_found_that_only_a_variable_of_another_thread_holds():
-    with running(make) as thread:
-        assert is_found(thread.identity)
+    def call() -> None:
+        def only_here() -> int:
+            return 1
+
+        identities.append(id(only_here))
+        holds.set()
+        end.wait()
+
+    identities: list[int] = []
+    holds, end = threading.Event(), threading.Event()
+    thread = threading.Thread(target=call)
+    thread.start()
+    holds.wait()
+    try:
+        assert is_found(identities[0])
+    finally:
+        end.set()
+        thread.join()
 
 
 def test_a_function_is_found_that_is_reached_through_a_weak_dictionary():
@@ -239,7 +257,37 @@ class TestWhatItLeavesAsItWas:
             thread.let_go()
             assert kept[0]() is None
 
+    def test_a_call_keeps_its_arguments_while_a_profiler_looks_at_it(self):
+        def called(number: int) -> Any:
+            def within() -> None:
+                """So that the walk asks for the variables of this call."""
+
+            return number, within
+
+        def profile(frame: types.FrameType, event: str, told: object) -> None:
+            if frame.f_code is called.__code__ and event == "call":
+                looks.set()
+                go_on.wait()
+
+        def call() -> None:
+            sys.setprofile(profile)
+            answers.append(called(7)[0])
+            sys.setprofile(None)
+
+        answers: list[int] = []
+        looks, go_on = threading.Event(), threading.Event()
+        thread = threading.Thread(target=call)
+        thread.start()
+        looks.wait()
+        list(walk.Walk().functions())
+        go_on.set()
+        thread.join()
+        assert answers == [7]
+
     def test_what_a_call_wrote_into_its_dict_of_variables_stays_there(self):
+        def within() -> None:
+            """So that its variables would be asked for."""
+
         number = 1
         shown = locals()
         shown["number"] = number + 1

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Iterator
 from types import CodeType, FrameType, FunctionType, ModuleType
 from typing import Any, Final
 
-from . import foreign, slices
+from . import foreign, linetables, slices
 
 FEW_BLOCKS: Final = 100_000
 """Blocks of memory of a process whose heap is copied within about 2 ms; there are three or four to an object."""
@@ -35,8 +35,6 @@ LONG: Final = 200
 _SHOWS_LOCALS: Final = frozenset({"locals", "vars", "exec", "eval"})
 _SNAPSHOT_OF_LOCALS: Final = sys.version_info < (3, 13)
 """`frame.f_locals` is a dict that the frame keeps, until 3.12."""
-_REFERENCES_OF_ONE_FRAME: Final = 3
-"""The frame's own, a variable's, and that of whoever counts."""
 _Parts = tuple[Callable[[Any], Iterable[object]], ...]
 _LENGTH_AND_PARTS: Final[dict[int, tuple[Callable[[Any], int], _Parts]]] = {
     id(list): (list.__len__, (list.__iter__,)),
@@ -159,28 +157,21 @@ def _held_by_stack(frame: FrameType | None) -> Iterator[object]:
     traced = any(each.f_trace is not None for each in frames)
     for each in frames:
         yield each.f_globals
-        if each.f_code.co_flags & inspect.CO_OPTIMIZED:
-            yield from _locals_of(each, traced=traced)
-        else:
+        if not each.f_code.co_flags & inspect.CO_OPTIMIZED:
             yield each.f_locals
+        elif not _SNAPSHOT_OF_LOCALS or (not traced and _makes_functions(each.f_code)):
+            yield from each.f_locals.values()
 
 
-def _locals_of(frame: FrameType, *, traced: bool) -> list[object]:
-    """The values of a function's variables.
+def _makes_functions(code: CodeType) -> bool:
+    """Whether a call of this may hold functions of its own making, and its variables may be asked for.
 
-    Until 3.12 asking for them fills a dict that the frame keeps. It is emptied again, so that no value lives longer
-    than it would: unless somebody else has it, or a tracer, who may write it back. Whose code asks for such a dict
-    itself is left alone, because asking undoes what was written there.
+    Until 3.12 asking fills a dict that the frame keeps: what is in it lives until the call ends, a debugger's changes
+    to it are undone, and it cannot be emptied, because after a profiler's turn the variables are set from it. So few
+    are asked, and none that asks for such a dict itself.
     """
-    if not _SNAPSHOT_OF_LOCALS:
-        return list(frame.f_locals.values())
-    if _asks_for_its_locals(frame.f_code):
-        return []
-    shown = frame.f_locals
-    values = list(shown.values())
-    if not traced and sys.getrefcount(shown) == _REFERENCES_OF_ONE_FRAME:
-        shown.clear()
-    return values
+    within = (const for const in code.co_consts if type(const) is CodeType)
+    return any(map(linetables.is_function, within)) and not _asks_for_its_locals(code)
 
 
 def _asks_for_its_locals(code: CodeType) -> bool:
