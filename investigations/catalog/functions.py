@@ -20,6 +20,7 @@ from investigations.accounts.actors import Actor
 from investigations.analysis import histograms
 from investigations.analysis.histograms import Histogram
 from investigations.catalog.models import FunctionMinute, Instance, Service
+from investigations.catalog.paths import below_root
 from sightline import wire
 
 KEPT = timedelta(days=3)
@@ -64,7 +65,7 @@ def _facts(counts: wire.FunctionCounts, roots: Iterable[str]) -> dict[str, Any]:
     share = counts.observed if 0.0 < counts.observed <= 1.0 else 1.0
     duration = histograms.read(counts.duration) or Histogram(unit="ms")
     return {
-        "file": _relative(counts.file, roots),
+        "file": below_root(roots, _name(counts.file)),
         "line": _count(counts.line),
         "calls": calls,
         "estimated": calls / share,
@@ -73,16 +74,6 @@ def _facts(counts: wire.FunctionCounts, roots: Iterable[str]) -> dict[str, Any]:
         "callers": _named_counts(counts.callers),
         "duration": histograms.plain(duration),
     }
-
-
-def _relative(file: str, roots: Iterable[str]) -> str:
-    """The path as the service's source is kept: relative to the root it lies in, with forward slashes."""
-    path = _name(file).replace("\\", "/")
-    for root in sorted(roots, key=len, reverse=True):
-        folder = root.replace("\\", "/").rstrip("/") + "/"
-        if path.startswith(folder):
-            return path.removeprefix(folder)
-    return path
 
 
 def _name(text: str) -> str:

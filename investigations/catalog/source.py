@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import difflib
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NoReturn
@@ -18,6 +17,7 @@ from investigations.accounts import permissions
 from investigations.accounts.actors import Actor
 from investigations.catalog import presence, questions
 from investigations.catalog.models import Instance, Service, SourceFile
+from investigations.catalog.paths import below_root, is_absolute
 from investigations.lib.errors import Invalid, NotFound, Problem, Unavailable
 from sightline import wire
 
@@ -26,7 +26,6 @@ ALL_WITHIN_S = 15.0
 AT_ONCE = 8
 """Files asked for together: enough to hide the way there and back, few enough to leave room for captures."""
 MOST_FILES = 400
-_ABSOLUTE = re.compile(r"/|[A-Za-z]:[/\\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +112,7 @@ def _last_known(service: Service, path: str, commit: str | None) -> SourceFile |
 
 async def _ask_for_source(instance: Instance, path: str) -> wire.AnswerBody:
     """Ask below each of its roots first, so that ``app.py`` is the one there and no other that ends so."""
-    below = [] if _ABSOLUTE.match(path) else [f"{root}/{path}" for root in instance.roots]
+    below = [] if is_absolute(path) else [f"{root}/{path}" for root in instance.roots]
     for wanted in below:
         answer = await questions.ask_instance(instance.id, "source", wanted, ANSWER_WITHIN_S)
         if not isinstance(answer, wire.Failure):
@@ -122,14 +121,8 @@ async def _ask_for_source(instance: Instance, path: str) -> wire.AnswerBody:
 
 
 def _keep(service: Service, instance: Instance, source: wire.Source) -> SourceFile:
-    shown = msgspec.structs.replace(source, path=_below(instance.roots, source.path))
+    shown = msgspec.structs.replace(source, path=below_root(instance.roots, source.path))
     return store_source(service, shown, instance.commit)
-
-
-def _below(roots: Iterable[str], path: str) -> str:
-    """A path as people say it: from its root on, the same wherever the service is installed."""
-    around = [root.rstrip("/") for root in roots if path.startswith(f"{root.rstrip('/')}/")]
-    return path[len(max(around, key=len)) + 1 :] if around else path
 
 
 def _no_such_file(instance: Instance, path: str, answer: wire.Failure) -> NotFound:
@@ -143,7 +136,7 @@ def _listing(instance: Instance) -> wire.Files:
     if not isinstance(answer, wire.Files):
         raise _no_answer(answer)
     below = [
-        msgspec.structs.replace(entry, path=_below(instance.roots, entry.path)) for entry in answer.files
+        msgspec.structs.replace(entry, path=below_root(instance.roots, entry.path)) for entry in answer.files
     ]
     return wire.Files(below, answer.truncated)
 

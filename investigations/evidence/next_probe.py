@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from investigations.accounts.actors import Actor
+from investigations.catalog.paths import below_root, is_a_librarys, is_absolute
 from investigations.evidence import selectors
 from investigations.evidence.models import HypothesisState
 from investigations.probes import selectors as probes
@@ -64,16 +65,26 @@ def next_probes(
             hits_per_s=rate if rate else 1.0,
             suspicion=seen.suspicion.get(place, 0.0),
         )
-        for place in sorted({*seen.suspicion, *expected} - _probed(by, session))
+        for place in sorted({*filter(_is_the_services, seen.suspicion), *expected} - _probed(by, session))
     ]
     return [each for each in ranked(weights, candidates) if each.worth > 0][:MOST]
+
+
+def _is_the_services(place: str) -> bool:
+    """Whether it is code of the service's own: frameworks are in every stack, and seldom what somebody asks about."""
+    return not (is_absolute(place) or is_a_librarys(place))
 
 
 def _probed(by: Actor, session: InvestigationSession) -> set[str]:
     """Places that probes of the session stand on already, as they asked and as they were armed."""
     rows = list(probes.probes_of(by, session))
-    armed = [place for told in probes.deliveries_of(rows).values() for each in told for place in each.places]
-    return {row.place for row in rows} | {f"{place.get('file')}:{place.get('line')}" for place in armed}
+    armed = {
+        f"{below_root(each.instance.roots, str(place.get('file')))}:{place.get('line')}"
+        for told in probes.deliveries_of(rows).values()
+        for each in told
+        for place in each.places
+    }
+    return {row.place for row in rows} | armed
 
 
 def _rate(rows: Sequence[Capture]) -> float:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from investigations.accounts.actors import Actor
 from investigations.catalog import selectors as catalog
+from investigations.catalog.paths import below_root, roots_of
 from investigations.codebase.statements import Statements
 from investigations.probes import details, readings, selectors
 from investigations.probes.models import Capture, Outcome, Probe, ProbeReading
@@ -173,8 +174,9 @@ def _follow(by: Actor, session: InvestigationSession, probe: Probe, seen: _Seen)
     ]
     lines: set[str] = set()
     texts: dict[str, Statements] = {}
+    roots = roots_of(row.instance_id for row, _ in calls)
     for row, failed, body, path in followed:
-        file = body.frames[0].file if body.frames else ""
+        file = below_root(roots.get(row.instance_id, ()), body.frames[0].file) if body.frames else ""
         if file not in texts:
             stored = catalog.source_file(by, probe.service, file)
             texts[file] = Statements(stored.text if stored else "")

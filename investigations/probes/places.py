@@ -9,14 +9,13 @@ from typing import Any
 
 from investigations.accounts.actors import Actor
 from investigations.catalog.models import Instance, Service, SourceFile
+from investigations.catalog.paths import is_a_librarys
 from investigations.catalog.services import fetch_files, fetch_source
 from investigations.codebase.probeable import check_line, first_line_within
 from investigations.lib.errors import NotFound, Unavailable
 from investigations.probes.kinds import OF_FUNCTIONS
 from investigations.probes.spec import ProbeProblem, ProbeSpec
 from sightline import wire
-
-_NOT_THEIRS = ("site-packages/", "dist-packages/", "/lib/python")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +53,7 @@ def resolve(by: Actor, spec: ProbeSpec, running: Sequence[Instance]) -> Place | 
     except Unavailable as away:
         return Place(as_wished, note=f"{away.sentence} The place could not be checked.")
     except NotFound as missing:
-        if spec.function or spec.attribute or any(part in spec.file for part in _NOT_THEIRS):
+        if spec.function or spec.attribute or is_a_librarys(spec.file):
             return Place(as_wished, note="The place is outside the service's own code and was not checked.")
         return ProbeProblem(
             "file_unknown", missing.sentence, missing.fix, "file", alternatives=missing.alternatives

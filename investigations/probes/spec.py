@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from investigations.catalog.models import Service
+from investigations.catalog.paths import is_absolute
 from investigations.lib.errors import Invalid
 from investigations.probes import targeting
 from investigations.probes.kinds import ANYWHERE, ATTRIBUTE, KINDS, Kind
@@ -35,7 +36,6 @@ MOST_LINES = 1_000_000
 
 _FUNCTION = re.compile(r"[\w.]+:[\w.<>]+")
 _ATTRIBUTE = re.compile(r"[\w.]+:[\w.<>]+\.[^\W\d]\w*")
-_ABSOLUTE = re.compile(r"[/\\]|[A-Za-z]:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +160,7 @@ def _location_problems(spec: ProbeSpec, kind: Kind) -> Iterator[ProbeProblem]:
 def _line_problems(spec: ProbeSpec, fix: str) -> Iterator[ProbeProblem]:
     if not spec.file or len(spec.file) > 1000 or "\x00" in spec.file:
         yield ProbeProblem("file_malformed", "A line needs the file it stands in.", fix, "file")
-    elif _ABSOLUTE.match(spec.file) or ".." in re.split(r"[/\\]", spec.file):
+    elif is_absolute(spec.file) or ".." in re.split(r"[/\\]", spec.file):
         yield ProbeProblem(
             "file_malformed",
             "A file is named by the end of its path, without a root and without '..'.",

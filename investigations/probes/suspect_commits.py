@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from investigations.accounts.actors import Actor
 from investigations.catalog.history import seen_commits, with_history
+from investigations.catalog.paths import below_root, is_same_file, roots_of
 from investigations.probes import comparing, selectors
 from investigations.probes.localisation import localise
 from investigations.probes.models import Capture, Outcome, Probe
@@ -47,7 +48,8 @@ def stacks(by: Actor, session: InvestigationSession, *, probe: Probe | None = No
         selectors.captures_before(by, session, probe=chosen, outcome=outcome, limit=LATEST)
         for outcome in (Outcome.FAIL, Outcome.PASS)
     )
-    rows = [_places(row) for row in (*failing, *passing)]
+    roots = roots_of(row.instance_id for row in (*failing, *passing))
+    rows = [_places(row, roots.get(row.instance_id, ())) for row in (*failing, *passing)]
     elements = sorted({place for row in rows for place in row})
     counts = [[float(place in row) for place in elements] for row in rows]
     labels = [at < len(failing) for at in range(len(rows))]
@@ -55,8 +57,8 @@ def stacks(by: Actor, session: InvestigationSession, *, probe: Probe | None = No
     return Stacks(chosen, {each.element: each for each in found if each.score > 0}, failing, passing)
 
 
-def _places(row: Capture) -> set[str]:
-    return {f"{frame.file}:{frame.line}" for frame in selectors.decode(row).frames or []}
+def _places(row: Capture, roots: Iterable[str]) -> set[str]:
+    return {f"{below_root(roots, frame.file)}:{frame.line}" for frame in selectors.decode(row).frames or []}
 
 
 def suspect_commits(
@@ -127,10 +129,6 @@ def _in_words_of(history: Iterable[Commit], places: Mapping[str, T]) -> dict[str
         is_line = bool(file) and line.isdigit()
         for place, told in places.items():
             path, _, number = place.rpartition(":")
-            if _same_file(file if is_line else element, path) and (not is_line or line == number):
+            if is_same_file(file if is_line else element, path) and (not is_line or line == number):
                 found.setdefault(element, (told, 1.0 if is_line else 0.5))
     return found
-
-
-def _same_file(one: str, other: str) -> bool:
-    return one == other or one.endswith(f"/{other}") or other.endswith(f"/{one}")

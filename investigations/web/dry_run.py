@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from investigations.accounts.actors import Actor
+from investigations.catalog.paths import is_same_file
 from investigations.probes import selectors
 from investigations.probes.spec import ProbeSpec
 from investigations.sessions.models import InvestigationSession
@@ -31,7 +32,7 @@ def _stored(by: Actor, session: InvestigationSession) -> list[wire.Capture]:
 
 def _same_place(body: wire.Capture, spec: ProbeSpec) -> bool:
     frame = body.frames[0] if body.frames else None
-    return frame is not None and frame.line == spec.line and frame.file.endswith(spec.file)
+    return frame is not None and frame.line == spec.line and is_same_file(frame.file, spec.file)
 
 
 def _parsed(text: str) -> wire.Expression | None:

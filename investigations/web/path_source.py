@@ -9,6 +9,7 @@ from typing import Any
 from django.utils.safestring import SafeString, mark_safe
 
 from investigations.catalog.models import Service, SourceFile
+from investigations.catalog.paths import is_same_file
 from investigations.codebase.highlight import highlight
 from investigations.probes import details
 from investigations.probes.models import Capture
@@ -65,12 +66,8 @@ def laid(service: Service, capture: Capture, body: wire.Capture) -> Laid | None:
 
 def _source(service: Service, file: str, commit: str) -> SourceFile | None:
     """The text as that commit ran it, else the newest that is stored."""
-    stored = [row for row in service.source_files.order_by("-seen_at") if _same(row.path, file)]
+    stored = [row for row in service.source_files.order_by("-seen_at") if is_same_file(row.path, file)]
     return next((row for row in stored if row.commit == commit), stored[0] if stored else None)
-
-
-def _same(stored: str, told: str) -> bool:
-    return told == stored or told.endswith(f"/{stored}")
 
 
 def _lines(source: SourceFile, path: details.Path, steps: list[tuple[int, int]]) -> list[Line]:

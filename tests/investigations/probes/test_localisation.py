@@ -9,6 +9,7 @@ import pytest
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
+from investigations.catalog.models import Instance
 from investigations.lib.errors import NotFound
 from investigations.probes import localisation
 from investigations.probes.localisation import localise
@@ -48,9 +49,10 @@ def call(steps: list[Any], taken: bool, limit: int) -> dict[str, Any]:
 
 
 @pytest.fixture
-def followed(path_probe, capture, label):
-    """Failing calls went another way at line 39, and wrote line 42 much more often."""
-    frames = [wire.Frame("TradeRequest.from_payload", FILE, 38)]
+def followed(path_probe, capture, label, instance):
+    """Failing calls went another way at line 39, and wrote line 42 much more often; files as a sensor tells them."""
+    Instance.objects.filter(pk=instance.pk).update(roots=["/srv/app"])
+    frames = [wire.Frame("TradeRequest.from_payload", f"/srv/app/{FILE}", 38)]
     for at in range(20):
         fails = at < 5
         steps = [38, 39, 40, [42, 9]] if fails else [38, 39, 41, 42]
@@ -69,6 +71,14 @@ def test_the_branch_only_failing_calls_took_comes_first_and_says_how_surely(resp
     assert f"{FILE}:41" not in {each.element for each in found.suspects}
     assert found.suspects[0].q < 0.05
     assert first <= {f"{FILE}:40", f"{FILE}:39 is true", f"{FILE}:39"}
+
+
+def test_the_stored_source_says_how_much_each_line_does(responder, session, source, followed, monkeypatch):
+    told: list[str] = []
+    read = localisation.Statements
+    monkeypatch.setattr(localisation, "Statements", lambda text: told.append(text) or read(text))
+    localise(responder, session)
+    assert told == [source.text]
 
 
 def test_what_decided_at_a_branch_lifts_its_line(responder, session, followed):
