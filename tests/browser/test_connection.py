@@ -18,11 +18,17 @@ PAGE = """{% load static django_htmx sightline_ui %}<!doctype html><html lang="e
 <link rel="stylesheet" href="{% static 'css/layout.css' %}">
 <link rel="stylesheet" href="{% static 'css/components.css' %}">
 {% htmx_script %}<script type="module" src="{% static 'js/connection.js' %}"></script></head><body>
+<p id="away">away</p>
 {% include "components/live_state.html" with socket="/live/" %}
 <p id="verdict">inconclusive <button id="inside">why</button></p>
 {% include "components/newer.html" with list="captures" %}
-<div id="captures" data-live="captures" data-cursor="7" data-cap="5"><a class="capture" id="cap_7" href="#">7</a></div>
-<p id="away">away</p></body></html>"""
+<div id="captures" data-live="captures" data-cursor="7" data-cap="5"><a class="capture" id="cap_7" href="#">7</a></div></body></html>"""
+
+COUNTS_FRAMES = """const Line = WebSocket;
+window.frames_heard = 0;
+window.WebSocket = class extends Line {
+  constructor(address) { super(address); this.addEventListener("message", () => { window.frames_heard += 1; }); }
+};"""
 
 
 @pytest.fixture
@@ -35,7 +41,8 @@ def wire() -> Iterator[Wire]:
 
 @pytest.fixture
 def live(page: Page, wire: Wire) -> Page:
-    """The page, connected, with the pointer away from its list."""
+    """The page, connected, with the pointer above its list: below it, the list would grow under it."""
+    page.add_init_script(COUNTS_FRAMES)
     page.goto(wire.url)
     page.hover("#away")
     assert wire.next() == {"resume": {"captures": 7}, "paused": False, "hidden": False}
@@ -147,6 +154,7 @@ def test_a_hidden_tab_paints_nothing_and_catches_up(live: Page, wire: Wire) -> N
     live.evaluate(hide % "true" + "document.dispatchEvent(new Event('visibilitychange'))")
     assert wire.next() == {"resume": {"captures": 7}, "paused": False, "hidden": True}
     wire.say(batch(7, 8))
+    live.wait_for_function("window.frames_heard === 1")
     live.evaluate(hide % "false" + "document.dispatchEvent(new Event('visibilitychange'))")
     assert wire.next() == {"resume": {"captures": 7}, "paused": False, "hidden": False}
     rows(live, 7)

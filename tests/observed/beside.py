@@ -20,6 +20,8 @@ DAP = os.path.join(os.path.dirname(__file__), "..", "..", "bench", "dap.py")
 class Tool:
     """Whoever else watches: nobody. ``begin`` and ``end`` enclose the work; ``saw`` is what it can tell of it."""
 
+    traces = False
+
     def begin(self):
         pass
 
@@ -122,6 +124,8 @@ class Uvloop(Tool):
 class OpenTelemetry(Tool):
     """Every instrumentation that is installed, started as `opentelemetry-instrument` does it."""
 
+    traces = True
+
     def begin(self):
         os.environ.update(
             OTEL_TRACES_EXPORTER="none", OTEL_METRICS_EXPORTER="none", OTEL_LOGS_EXPORTER="none"
@@ -138,21 +142,23 @@ class OpenTelemetry(Tool):
         from opentelemetry.trace import get_current_span
 
         app = flask.Flask("shop")
-        self.traces = []
+        self.served = []
 
         @app.get("/")
         def page():
-            self.traces.append(format(get_current_span().get_span_context().trace_id, "032x"))
+            self.served.append(format(get_current_span().get_span_context().trace_id, "032x"))
             busy()
             return "sold"
 
         assert app.test_client().get("/").status_code == 200
 
     def saw(self):
-        return {"traces": self.traces}
+        return {"traces": self.served}
 
 
 class Ddtrace(Tool):
+    traces = True
+
     def begin(self):
         os.environ.update(
             DD_REMOTE_CONFIGURATION_ENABLED="false",
@@ -274,11 +280,17 @@ def watched(captures):
     return running
 
 
-def follow(running):
-    """Give the sensor the time to notice that a function runs other code now, and to arm that."""
+def follow(running, tool):
+    """Give the sensor the time to notice a tracer, and that a function runs other code now, and to arm that."""
     until = time.monotonic() + 10
-    while time.monotonic() < until and not all(follows(running, entry) for entry in running.registry):
+    while time.monotonic() < until and not noticed(running, tool):
         time.sleep(0.05)
+
+
+def noticed(running, tool):
+    from sightline import context
+
+    return bool(context._tracers) >= tool.traces and all(follows(running, entry) for entry in running.registry)
 
 
 def follows(running, entry):
@@ -313,7 +325,7 @@ def main(name, first):
         tool.begin()
         running = running or watched(captures)
         if first:
-            follow(running)
+            follow(running, tool)
         tool.work()
         tool.end()
         ours = told(running, captures)
