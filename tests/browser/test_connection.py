@@ -22,7 +22,8 @@ PAGE = """{% load static django_htmx sightline_ui %}<!doctype html><html lang="e
 {% include "components/live_state.html" with socket="/live/" %}
 <p id="verdict">inconclusive <button id="inside">why</button></p>
 {% include "components/newer.html" with list="captures" %}
-<div id="captures" data-live="captures" data-cursor="7" data-cap="5"><a class="capture" id="cap_7" href="#">7</a></div></body></html>"""
+<div id="captures" data-live="captures" data-cursor="7" data-cap="5"><a class="capture" id="cap_7" href="#">7</a></div>
+</body></html>"""
 
 COUNTS_FRAMES = """const Line = WebSocket;
 window.frames_heard = 0;

@@ -290,7 +290,9 @@ def follow(running, tool):
 def noticed(running, tool):
     from sightline import context
 
-    return bool(context._tracers) >= tool.traces and all(follows(running, entry) for entry in running.registry)
+    return bool(context._tracers) >= tool.traces and all(
+        follows(running, entry) for entry in running.registry
+    )
 
 
 def follows(running, entry):
