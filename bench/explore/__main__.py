@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.environments import environment_of
-from bench.explore.comparing import Run, compare, excuse_what_passes, failed_once
+from bench.explore.comparing import Run, compare, excuse_what_passes, failed_once, whole_in
 from bench.explore.places import sources
 from bench.explore.suites import SUITES, Suite
 from bench.sensor import PYTHONS, interpreter_of
@@ -120,8 +120,14 @@ def main(arguments: list[str]) -> int:
         "--every", type=int, default=1, help="run each so many-th test only: a quick look over whole suites"
     )
     parser.add_argument("suite", nargs="*", help=", ".join(suite.name for suite in SUITES))
+    parser.add_argument(
+        "--lines",
+        type=Path,
+        help="add the lines to this file, and leave out what it tells to be whole already",
+    )
     asked = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that no suite runs on
+    done = whole_in(asked.lines) if asked.lines else set()
     failed = False
     for version in asked.python or PYTHONS:
         interpreter = interpreter_of(version)
@@ -133,15 +139,23 @@ def main(arguments: list[str]) -> int:
         if keep:
             keep.mkdir(parents=True, exist_ok=True)
         for suite in SUITES:
-            if not asked.suite or suite.name in asked.suite:
+            if (not asked.suite or suite.name in asked.suite) and (version, suite.name) not in done:
                 suite = replace(suite, cap_s=asked.cap or suite.cap_s, every=asked.every)
                 line = {
                     "python": version,
                     **explore(suite, environment_of("explore", interpreter, version), keep),
                 }
                 failed |= bool(line["differences"])
-                print(json.dumps(line), flush=True)
+                tell(line, asked.lines)
     return int(failed)
+
+
+def tell(line: dict[str, Any], file: Path | None) -> None:
+    text = json.dumps(line)
+    print(text, flush=True)
+    if file:
+        with file.open("a") as lines:
+            lines.write(text + "\n")
 
 
 if __name__ == "__main__":

@@ -74,7 +74,7 @@ class Run:
 
 def compare(suite: Suite, plain: list[Run], armed: Run) -> dict[str, Any]:
     """The suite's line. Of its ``tests``, those are ``stable`` that passed both times without probes in the time there
-    was, and those are ``held`` that passed with probes, too.
+    was, and those are ``held`` that passed with probes, too. The suite was run ``whole`` if no run of it was cut short.
     """
     stable = plain[0].passed & plain[1].passed
     unreached = stable - armed.outcomes.keys()
@@ -92,6 +92,7 @@ def compare(suite: Suite, plain: list[Run], armed: Run) -> dict[str, Any]:
         "suite": suite.name,
         "tests": plain[0].collected,
         "every": suite.every,
+        "whole": suite.every == 1 and all(run.code is not None for run in (*plain, armed)),
         "stable": len(stable),
         "held": len(stable & armed.passed),
         "without": [run.counted() for run in plain],
@@ -100,6 +101,12 @@ def compare(suite: Suite, plain: list[Run], armed: Run) -> dict[str, Any]:
         "passed_again": [],
         "differences": {test: why for test, why in sorted(different.items()) if test not in excuses},
     }
+
+
+def whole_in(lines: Path) -> set[tuple[str, str]]:
+    """The Pythons and suites that a file of lines tells to have been run whole and without a difference."""
+    told = [json.loads(line) for line in lines.read_text().splitlines()] if lines.exists() else []
+    return {(line["python"], line["suite"]) for line in told if line["whole"] and not line["differences"]}
 
 
 def failed_once(line: dict[str, Any], armed: Run) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.explore.comparing import Run, compare, excuse_what_passes, failed_once
+from bench.explore.comparing import Run, compare, excuse_what_passes, failed_once, whole_in
 from bench.explore.places import pins
 from bench.explore.suites import SUITES, Suite
 
@@ -95,6 +95,23 @@ def test_a_suite_of_which_nothing_passes_is_no_success(tmp_path: Path) -> None:
     assert compare(SUITE, [nothing, nothing], nothing)["differences"] == {
         "shop": "nothing of it passes without probes"
     }
+
+
+def test_what_was_run_whole_without_a_difference_needs_no_other_run(tmp_path: Path) -> None:
+    plain = written(tmp_path, {"sells": "passed"})
+    runs = {
+        "3.11": written(tmp_path, {"sells": "passed"}),
+        "3.12": written(tmp_path, {"sells": "failed"}),
+        "3.13": written(tmp_path, {"sells": "passed"}, code=None),
+    }
+    lines = tmp_path / "lines.jsonl"
+    assert whole_in(lines) == set()
+    lines.write_text(
+        "".join(
+            json.dumps({"python": v, **compare(SUITE, [plain, plain], run)}) + "\n" for v, run in runs.items()
+        )
+    )
+    assert whole_in(lines) == {("3.11", "shop")}
 
 
 @pytest.mark.parametrize("suite", SUITES, ids=lambda suite: suite.name)
