@@ -44,6 +44,10 @@ class Node:
         return self.depth < _OPEN_DEPTH and len(self.children) <= _OPEN_SIZE
 
 
+Sides = tuple[bool, bool]
+"""Something of the passing and of the failing capture."""
+
+
 @dataclass(frozen=True, slots=True)
 class Pair:
     """One path in a passing and a failing capture. `standing` is a class of components.css."""
@@ -61,8 +65,13 @@ class Pair:
         return min(self.depth, _DEEPEST_INDENT)
 
     @property
+    def unseen(self) -> bool:
+        """One side lacks it, and something was cut there: it may well have been there."""
+        return self.standing == "unseen"
+
+    @property
     def differs(self) -> bool:
-        return self.standing != "same" or any(child.differs for child in self.children)
+        return self.standing not in ("same", "unseen") or any(child.differs for child in self.children)
 
     @property
     def open(self) -> bool:
@@ -165,28 +174,38 @@ def _cut(value: Value) -> str:
 
 def pairs(passing: Mapping[str, Value], failing: Mapping[str, Value]) -> list[Pair]:
     """Both captures' variables side by side, the failing one's order first."""
-    return _paired(tree(passing), tree(failing), depth=0)
+    return _paired(tree(passing), tree(failing), depth=0, unseen=(False, False))
 
 
-def _paired(left: list[Node], right: list[Node], *, depth: int) -> list[Pair]:
-    by_name = {each.name: each for each in left}
-    names = [each.name for each in right] + [
-        each.name for each in left if each.name not in {r.name for r in right}
+def _paired(left: list[Node], right: list[Node], *, depth: int, unseen: Sides) -> list[Pair]:
+    passing = {each.name: each for each in left}
+    failing = {each.name: each for each in right}
+    return [
+        _pair(passing.get(name), failing.get(name), depth=depth, unseen=unseen)
+        for name in {**failing, **passing}
     ]
-    others = {each.name: each for each in right}
-    return [_pair(by_name.get(name), others.get(name), depth=depth) for name in dict.fromkeys(names)]
 
 
-def _pair(passing: Node | None, failing: Node | None, *, depth: int) -> Pair:
+def _pair(passing: Node | None, failing: Node | None, *, depth: int, unseen: Sides) -> Pair:
+    """``unseen`` tells of which sides something was cut around here: what they lack may well have been there."""
     shown = failing or passing
     assert shown is not None
+    below = (_unseen(passing, unseen[0]), _unseen(failing, unseen[1]))
     children = _paired(
-        passing.children if passing else [], failing.children if failing else [], depth=depth + 1
+        passing.children if passing else [],
+        failing.children if failing else [],
+        depth=depth + 1,
+        unseen=below,
     )
-    standing = _standing(passing, failing)
+    is_unseen = (passing is None and unseen[0]) or (failing is None and unseen[1])
+    standing = "unseen" if is_unseen else _standing(passing, failing)
     if standing == "same" and any(child.differs for child in children):
         standing = "inside-differs"
     return Pair(shown.name, shown.path, depth, passing, failing, standing, children)
+
+
+def _unseen(node: Node | None, around: bool) -> bool:
+    return around if node is None else bool(node.cut)
 
 
 def _standing(passing: Node | None, failing: Node | None) -> str:

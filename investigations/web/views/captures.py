@@ -57,6 +57,7 @@ def compare(request: HttpRequest, capture_id: str, other_id: str) -> HttpRespons
     session = sessions.session(by, failing.session_id)
     probe = Probe.objects.filter(pk=failing.probe_id).first()
     label_paths = request.GET.get("label_paths", "").replace(",", " ").split()[:MOST_LABEL_PATHS]
+    held = invariants.learn_invariants(by, session, probe=probe)
     context = {
         "pairs": values.pairs(_variables(selectors.decode(passing)), _variables(selectors.decode(failing))),
         "passing": _side(passing),
@@ -66,8 +67,9 @@ def compare(request: HttpRequest, capture_id: str, other_id: str) -> HttpRespons
             comparing.compare_captures(by, session, probe=probe, label_paths=label_paths)
         ),
         "label_paths": ", ".join(label_paths),
-        "held": invariants.learn_invariants(by, session, probe=probe),
-        "advice": next_probe.next_probes(by, session, probe=probe),
+        "held": held,
+        "broken": differing.broken(held.broken),
+        "advice": differing.advice(next_probe.next_probes(by, session, probe=probe)),
         "may_raise": permissions.may(by, "label_executions", session.environment),
     }
     return render(request, "captures/compare.html", context)

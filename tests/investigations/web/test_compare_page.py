@@ -38,6 +38,7 @@ def test_broken_invariants_are_told_and_only_responders_raise_them(browse, viewe
     address = f"/captures/{pair[0]}/compare/{pair[1]}/"
     seen = browse(viewer).get(address).content.decode()
     assert "Not so in 4 of 4: urgent is always bool" in seen
+    assert '<span class="path cut" title="urgent">urgent</span><span class="figures">4 of 4 · q' in seen
     assert "Raise as alerts" not in seen
     assert browse(viewer).post(f"/captures/{pair[1]}/silent-failures/").status_code == 403
     assert "Raise as alerts" in browse(responder).get(address).content.decode()

@@ -1,3 +1,5 @@
+from django.template.loader import render_to_string
+
 from investigations.web import values
 from sightline.wire import Value
 
@@ -75,6 +77,17 @@ def test_a_name_that_only_one_side_has_is_shown_with_its_absence():
     assert by_name["a"].failing is None
     assert by_name["b"].passing is None
     assert by_name["a"].standing == "missing-differs"
+
+
+def test_what_is_missing_below_a_cut_may_well_have_been_there():
+    whole = Value(type="Desk", fields={"fraud": Value(type="Client", fields={"port": scalar("int", 80)})})
+    pair = only(values.pairs({"self": Value(type="Desk", cut="deadline")}, {"self": whole}))
+    assert not pair.differs
+    assert [child.standing for child in pair.children] == ["unseen"]
+    assert [child.standing for child in pair.children[0].children] == ["unseen"]
+    html = render_to_string("components/value_pair_cells.html", {"pair": pair.children[0]})
+    assert "not captured" in html
+    assert "not there" not in html
 
 
 def test_redacted_values_are_equal_by_their_hash_alone():
