@@ -6,6 +6,7 @@ import asyncio
 import dis
 import functools
 import gc
+import inspect
 import pickle
 import signal
 import subprocess
@@ -13,9 +14,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any
 
+import jinja2
 import pytest
 
 from sightline import engines, linetables, testing, walk
@@ -95,6 +98,30 @@ def test_a_removed_probe_leaves_the_code_as_it_was(gateway, line_of, shape, run,
     run()
     assert code_of_everything() == before
     assert not watched_by_monitoring()
+
+
+def test_jinja_leaves_its_own_functions_out_of_tracebacks_with_probes_in_them_too(gateway):
+    known = set(jinja2.utils.internal_code)
+    probe = armed(
+        gateway,
+        "counter",
+        file="jinja2/runtime.py",
+        line=line_in(jinja2.runtime.Context.call, "return __obj("),
+    )
+    template = jinja2.Template("{{ fail() }}")
+    with pytest.raises(ZeroDivisionError) as failed:
+        template.render(fail=lambda: 1 / 0)
+
+    assert gateway.endings(probe) == {"captured": 1}
+    assert "runtime.py" not in [Path(frame.path).name for frame in failed.traceback]
+    gateway.remove(probe)
+    assert jinja2.utils.internal_code == known
+
+
+def line_in(function: Callable[..., Any], text: str) -> int:
+    """The line of a function's source that begins with ``text``."""
+    lines, first = inspect.getsourcelines(function)
+    return next(first + number for number, line in enumerate(lines) if line.strip().startswith(text))
 
 
 def code_of_everything() -> dict[int, int]:

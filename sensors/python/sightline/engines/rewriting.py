@@ -13,6 +13,7 @@ from types import CodeType, FunctionType
 from typing import Final
 
 from sightline import linetables
+from sightline.engines import recognised
 from sightline.engines.base import (
     MISSING,
     PROCESS_WIDE,
@@ -130,6 +131,7 @@ class RewritingEngine:
             root.rebuild()
             for code in root.rewritten.values():
                 self._of[id(code[0])] = root
+            recognised.follow(root.rewritten.values())
             for function in root.known_functions():
                 root.give(function)
             if root.is_scattered():
@@ -143,6 +145,7 @@ class RewritingEngine:
             self.late = LATE if walk.complete else f"{LATE} {PERHAPS_MISSED}"
 
     def _forget(self, root: Root) -> None:
+        recognised.forget(root.rewritten.values())
         self._roots.pop(id(root.code), None)
         self._of = {key: other for key, other in self._of.items() if other is not root}
 
