@@ -81,7 +81,7 @@ install: python ## the environment for checks and tests (.venv), from the lock
 install-demo: python
 	@$(PYTHON) requirements/install.py .venv app example
 
-install-sensor: python
+install-sensor: install
 	@$(PYTHON) requirements/install.py --sensor-suites
 
 python:

@@ -20,7 +20,8 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent
 ROOT = FOLDER.parent
-UV = ROOT / ".venv" / "bin" / "uv"
+MAIN = ROOT / ".venv"
+UV = MAIN / "bin" / "uv"
 OLDEST = (3, 11)
 SENSOR_PYTHONS = ("3.11", "3.12", "3.13")
 OURS = {
@@ -63,7 +64,9 @@ def install(environment: Path, locks: list[str], python: str) -> None:
     if stamp.exists() and stamp.read_text() == wanted:
         return
     if not (environment / "bin" / "python").exists():
-        subprocess.run([python, "-m", "venv", environment], check=True)
+        # Unpacking pip takes longer than all the rest, and the dashboard's environment has one that serves the others.
+        bare = ["--without-pip"] if (MAIN / "bin" / "python").exists() else []
+        subprocess.run([python, "-m", "venv", *bare, environment], check=True)
     fetch_uv()
     print(f"Installing {' and '.join(locks)} into {environment.name} ...", flush=True)
     files = [part for lock in locks for part in ("--requirement", FOLDER / f"{lock}.txt")]
@@ -80,11 +83,10 @@ def install(environment: Path, locks: list[str], python: str) -> None:
 
 def fetch_uv() -> None:
     """Put uv into the dashboard's environment, by pip and from its own lock; what it cannot have it does without."""
-    main = ROOT / ".venv"
-    if (main / "bin" / "python").exists() and not UV.exists():
+    if (MAIN / "bin" / "python").exists() and not UV.exists():
         wish = ["--require-hashes", "--no-deps", "--requirement", FOLDER / "installer.txt"]
         with suppress(subprocess.CalledProcessError):
-            install_with_pip(main, wish)
+            install_with_pip(MAIN, wish)
 
 
 def install_with_uv(environment: Path, wish: list[str | Path]) -> bool:
@@ -110,8 +112,10 @@ def settings_of_pip() -> dict[str, str]:
 
 def install_with_pip(environment: Path, wish: list[str | Path]) -> None:
     # Not compiled here: that doubles the work, and Python compiles what is imported when it is.
-    pip = [environment / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "install", "-qq"]
-    subprocess.run([*pip, "--no-compile", *wish], check=True)
+    python = environment / "bin" / "python"
+    runner = MAIN / "bin" / "python" if (MAIN / "bin" / "python").exists() else python
+    pip: list[str | Path] = [runner, "-m", "pip", "--python", python, "--disable-pip-version-check"]
+    subprocess.run([*pip, "install", "-qq", "--no-compile", *wish], check=True)
 
 
 def fingerprint(locks: list[str]) -> str:
