@@ -8,12 +8,16 @@ process ends.
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Generator
 from pathlib import Path
+
+import pytest
 
 from tests.servers import RUN_FOLDER, Servers
 
@@ -52,6 +56,17 @@ def _call_undertaker(folder: str) -> subprocess.Popen[bytes]:
 if RUN_FOLDER not in os.environ:  # in xdist's workers and in child processes it is there already
     _choose_servers()
     _undertaker = _call_undertaker(os.environ[RUN_FOLDER])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What is imported and collected stays to the end: never search it for garbage, now or in any test."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_unconfigure() -> None:
