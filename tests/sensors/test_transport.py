@@ -94,6 +94,7 @@ class GatewaySide:
     def __init__(self) -> None:
         self.keys = handshake.derive(TOKEN.secret)
         self.received: list[wire.FromSensor] = []
+        self.by_connection: list[list[wire.FromSensor]] = []
         self.something = threading.Condition()
         self.acknowledge = True
         self.refusal: wire.Refusal | None = None
@@ -109,6 +110,8 @@ class GatewaySide:
 
     def _talk(self, connection: ServerConnection) -> None:
         self.connections += 1
+        on_this: list[wire.FromSensor] = []
+        self.by_connection.append(on_this)
         hello = connection.recv()
         assert isinstance(hello, bytes)
         challenge = wire.encode(wire.Challenge(1, os.urandom(32)))
@@ -132,7 +135,9 @@ class GatewaySide:
             connection.send(wire.encode(request))
         for frame in connection:
             assert isinstance(frame, bytes)
-            self._take(connection, wire.from_sensor.decode(frame))
+            message = wire.from_sensor.decode(frame)
+            on_this.append(message)
+            self._take(connection, message)
 
     def _take(self, connection: ServerConnection, message: wire.FromSensor) -> None:
         with self.something:
@@ -218,7 +223,10 @@ def test_never_more_is_under_way_than_the_window(gateway: Gateway, start: Start)
         outbox.offer(capture(number))
         time.sleep(0.002)
     side.wait_for(lambda: len(side.of(wire.Heartbeat)) > 3)
-    assert 1 <= len(side.of(wire.Captures)) <= 4
+    under_way = [
+        sum(isinstance(message, wire.Captures) for message in heard) for heard in side.by_connection
+    ]  # a busy machine may break a connection, and on the next one the same batches come again
+    assert 1 <= max(under_way) <= 4
 
 
 def test_what_was_not_acknowledged_comes_again_on_the_next_connection(gateway: Gateway, start: Start) -> None:
