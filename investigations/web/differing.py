@@ -3,35 +3,34 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from investigations.analysis.differences import LEVEL
 from investigations.probes.comparing import Compared
-from investigations.web import plots
+from investigations.web import plots, strips
 from investigations.web.wording import number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from investigations.analysis.differences import Difference
-    from investigations.analysis.features import Column, Table
     from investigations.analysis.localisation import Suspect
     from investigations.analysis.next_probe import Advice
     from investigations.analysis.significance import Interval
     from investigations.probes.invariants import Broken
     from investigations.probes.localisation import Localised
 
-MOST_DRAWN = 3
-MOST_BARS = 6
 MOST_LINES = 6
 MOST_BROKEN = 8
 MOST_TIMES = 1000
 """A risk ratio so large, or as small, reaches the end of the drawn scale."""
 
 
-def panel(compared: Compared) -> dict[str, Any]:
-    """The sentence, the differences in their order, doubtful ones last, and strips of the paths that differ most."""
+def panel(compared: Compared, address: str = "", query: str = "") -> dict[str, Any]:
+    """The sentence, the differences in their order, doubtful ones last, and strips of the paths that differ most.
+
+    ``address`` is the page's, with the ``query`` it was asked with: the strips' files lie below it.
+    """
     found = compared.result
     rows = [*found.differences, *found.doubtful]
     return {
@@ -42,11 +41,7 @@ def panel(compared: Compared) -> dict[str, Any]:
         "passing": found.passing,
         "differences": [_difference(each, rank, found.level) for rank, each in enumerate(rows, start=1)],
         "lines": compared.lines and _lines(compared.lines),
-        "strips": [
-            strip
-            for each in found.differences[:MOST_DRAWN]
-            if len(each.paths) == 1 and (strip := _strip(each, compared.table, found.failing))
-        ],
+        "strips": strips.drawn(compared, address, query),
     }
 
 
@@ -128,40 +123,3 @@ def _drawn(effect: Interval, q: float) -> dict[str, Any]:
 def _on_scale(ratio: float) -> float:
     """A risk ratio on a line from -1 to 1, by its logarithm."""
     return math.log(min(max(ratio, 1 / MOST_TIMES), MOST_TIMES), MOST_TIMES)
-
-
-def _strip(each: Difference, table: Table, failing: int) -> dict[str, Any]:
-    """Numbers as two distributions, all else as bars of type and value."""
-    column = table.column(each.paths[0])
-    title = f"q {each.q:.2g}"
-    if each.medians is not None:
-        values = column.sizes if each.kind == "sizes" else column.numbers
-        sides = [
-            [float(x) for x in part if not math.isnan(x)] for part in (values[failing:], values[:failing])
-        ]
-        return {"path": column.path, "title": title, "curves": plots.shares_below(*sides)}
-    labels = _labels(column)
-    passing, failed = Counter(labels[failing:]), Counter(labels[:failing])
-    order = sorted(passing | failed, key=lambda label: (-failed[label] / failing, -passing[label], label))
-    bars = [(label, passing[label], failed[label]) for label in order[:MOST_BARS]]
-    return {"path": column.path, "title": title, "bars": plots.mirrored(bars)}
-
-
-def _labels(column: Column) -> list[str]:
-    """Type with the value where it occurs more than once, for each row."""
-    top = dict(column.top)
-    return [
-        "absent"
-        if kind == -2
-        else "not known"
-        if kind < 0
-        else _label(column.type_names[kind], top.get(int(identity), ""))
-        for kind, identity in zip(column.kinds, column.identities, strict=True)
-    ]
-
-
-def _label(type_name: str, value: str) -> str:
-    name = type_name.rpartition(".")[2]
-    if type_name == "NoneType":
-        return "None"
-    return f"{name} {value}"[:40] if value else name

@@ -20,6 +20,7 @@ PAGES = {
     "alert": "viewer", "alert_metric": "viewer", "incident": "viewer", "session": "viewer",
     "session_timeline": "viewer", "session_report": "viewer", "session_source": "viewer",
     "session_assignments": "viewer", "capture": "viewer", "capture_compare": "viewer", "hypothesis": "viewer",
+    "capture_compare_strip": "viewer",
     "evidence": "viewer", "service": "viewer", "service_source": "viewer",
     "instance": "viewer", "probe_check": "viewer", "probe": "viewer",
     "probe_plot": "viewer", "session_hits": "viewer", "alert_metric_file": "viewer", "source": "admin",

@@ -21,7 +21,7 @@ from investigations.probes import comparing, invariants, selectors, silent_failu
 from investigations.probes.models import Capture, Probe
 from investigations.sessions import selectors as sessions
 from investigations.sessions.models import InvestigationSession
-from investigations.web import capture_details, differing, values
+from investigations.web import capture_details, differing, downloads, strips, values
 from investigations.web.actors import actor, id_in_address
 from sightline import wire
 
@@ -50,22 +50,20 @@ def capture(request: HttpRequest, capture_id: str) -> HttpResponse:
 @login_required
 @require_http_methods(["GET"])
 def compare(request: HttpRequest, capture_id: str, other_id: str) -> HttpResponse:
-    """Two captures of one place side by side, and below them what tells all failing from all passing captures there."""
+    """Two captures of one place side by side, and what tells all failing from all passing captures there."""
     by = actor(request)
-    sides = [selectors.capture(by, id_in_address("cap", text)) for text in (capture_id, other_id)]
-    passing, failing = sorted(sides, key=lambda side: _outcome(side) == "fail")
+    passing, failing = _both_sides(by, capture_id, other_id)
     session = sessions.session(by, failing.session_id)
     probe = Probe.objects.filter(pk=failing.probe_id).first()
-    label_paths = request.GET.get("label_paths", "").replace(",", " ").split()[:MOST_LABEL_PATHS]
+    label_paths = _label_paths(request)
+    compared = comparing.compare_captures(by, session, probe=probe, label_paths=label_paths)
     held = invariants.learn_invariants(by, session, probe=probe)
     context = {
         "pairs": values.pairs(_variables(selectors.decode(passing)), _variables(selectors.decode(failing))),
         "passing": _side(passing),
         "failing": _side(failing),
         "session": session,
-        "panel": differing.panel(
-            comparing.compare_captures(by, session, probe=probe, label_paths=label_paths)
-        ),
+        "panel": differing.panel(compared, request.path, request.GET.urlencode()),
         "label_paths": ", ".join(label_paths),
         "held": held,
         "broken": differing.broken(held.broken),
@@ -73,6 +71,29 @@ def compare(request: HttpRequest, capture_id: str, other_id: str) -> HttpRespons
         "may_raise": permissions.may(by, "label_executions", session.environment),
     }
     return render(request, "captures/compare.html", context)
+
+
+@login_required
+@require_http_methods(["GET"])
+def compare_strip(request: HttpRequest, capture_id: str, other_id: str, form: str) -> HttpResponse:
+    """What a ``path`` that differs looks like, as CSV or SVG."""
+    by = actor(request)
+    form = downloads.known_form(form)
+    _, failing = _both_sides(by, capture_id, other_id)
+    session = sessions.session(by, failing.session_id)
+    probe = Probe.objects.filter(pk=failing.probe_id).first()
+    compared = comparing.compare_captures(by, session, probe=probe, label_paths=_label_paths(request))
+    return strips.strip(compared, request.GET.get("path", "")).file(form)
+
+
+def _both_sides(by: Actor, capture_id: str, other_id: str) -> list[Capture]:
+    """The passing one first."""
+    sides = [selectors.capture(by, id_in_address("cap", text)) for text in (capture_id, other_id)]
+    return sorted(sides, key=lambda side: _outcome(side) == "fail")
+
+
+def _label_paths(request: HttpRequest) -> list[str]:
+    return request.GET.get("label_paths", "").replace(",", " ").split()[:MOST_LABEL_PATHS]
 
 
 @login_required
@@ -144,4 +165,9 @@ urlpatterns = [
     path("captures/<str:capture_id>/", capture, name="capture"),
     path("captures/<str:capture_id>/silent-failures/", raise_silent_failures, name="capture_silent"),
     path("captures/<str:capture_id>/compare/<str:other_id>/", compare, name="capture_compare"),
+    path(
+        "captures/<str:capture_id>/compare/<str:other_id>/strip.<slug:form>",
+        compare_strip,
+        name="capture_compare_strip",
+    ),
 ]

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import csv
+import io
+
+import pytest
 from django.template.loader import render_to_string
 
 from investigations.analysis.differences import compare
 from investigations.analysis.localisation import Spectrum, combined
 from investigations.analysis.next_probe import Candidate, next_probes
+from investigations.lib.errors import Invalid
 from investigations.probes.comparing import Compared
 from investigations.probes.localisation import Localised
+from investigations.web import strips
 from investigations.web.differing import advice, panel
 from tests.investigations.analysis.samples import orders, table
 
@@ -34,6 +40,33 @@ def test_numbers_are_drawn_as_two_distributions():
     assert strip["path"] == "amount"
     assert strip["curves"]["passing"].startswith("M0")
     assert "share at or below" in render_to_string("components/shares_below.html", strip)
+
+
+def test_bars_are_kept_as_csv_and_svg():
+    found = compared(lambda row: row.update(urgent="true"))
+    shown = strips.drawn(found, "/compare/", "label_paths=a")[0]
+    assert shown["table"]["csv_url"] == "/compare/strip.csv?path=urgent&label_paths=a"
+    strip = strips.strip(found, "urgent")
+    rows = list(csv.reader(io.StringIO(strip.file("csv").content.decode())))
+    assert rows[:2] == [["type and value", "PASS", "FAIL"], ["str 'true'", "0", "3"]]
+    assert "str 'true'" in strip.file("svg").content.decode()
+
+
+def test_numbers_are_kept_each_with_its_outcome_and_drawn_as_steps():
+    found = compared(lambda row: row.update(amount=row["amount"] * 100))
+    strip = strips.strip(found, "amount")
+    rows = list(csv.reader(io.StringIO(strip.file("csv").content.decode())))
+    assert rows[0] == ["amount", "outcome"]
+    assert [side for _, side in rows[1:]] == ["PASS"] * 50 + ["FAIL"] * 3
+    assert strip.file("svg").content.count(b"stroke-linejoin") == 2
+    table = strip.drawn("", "")["table"]["rows"]
+    assert [row[0] for row in table] == ["0 %", "25 %", "50 %", "75 %", "100 %"]
+
+
+def test_a_path_that_is_not_drawn_is_refused_by_name():
+    with pytest.raises(Invalid) as refused:
+        strips.strip(compared(lambda row: row.update(urgent="true")), "nothing")
+    assert refused.value.slug == "path_not_drawn"
 
 
 def test_what_may_be_chance_is_marked_and_never_drawn():
