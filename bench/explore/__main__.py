@@ -93,11 +93,19 @@ def _end_of(process: subprocess.Popen[bytes], record: Path, cap: float) -> int |
         _wait_for_its_first_line(process, record)
         return process.wait(cap)
     except subprocess.TimeoutExpired:
+        _have_it_say_where_it_is(process)
         return None
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+
+def _have_it_say_where_it_is(process: subprocess.Popen[bytes]) -> None:
+    """End it so that each thread's stack stands at the end of its log: should it hang, that tells at what."""
+    process.send_signal(signal.SIGABRT)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(5)
 
 
 def _wait_for_its_first_line(process: subprocess.Popen[bytes], record: Path) -> None:
