@@ -78,8 +78,11 @@ def strip(compared: Compared, path: str) -> Strip:
     for each in _strips(compared):
         if each.path == path:
             return each
-    fix = "Take the link below a drawing of the compare page."
-    raise Invalid("path_not_drawn", "This path is not among those that differ most.", fix=fix)
+    raise Invalid(
+        "path_not_drawn",
+        "This path is not among those that differ most.",
+        fix="Take the link below a drawing of the compare page.",
+    )
 
 
 def _strips(compared: Compared) -> list[Strip]:
