@@ -1,9 +1,8 @@
 """`python -m bench.mutants`: one place broken in small programs (`bench.small_programs`), and how it is found again.
 
-The order of rules that break ties of coverage is chosen here, so that QuixBugs can be measured with what was chosen on
-other programs. Every expression is as likely to be the broken one, however many ways there are to break it. Operators
-that can break any statement alike (names, constants) are reported apart: those that break conditions would favour a
-rule that prefers conditions.
+How ties of coverage are broken is chosen here, so that QuixBugs can be measured with what was chosen on other programs.
+Broken are all kinds of things that the tables of published small faults name (Lin et al., SPLASH 2017; Karampatsis &
+Sutton, MSR 2020; Just et al., FSE 2014), each kind as likely as the others, however many places there are for it.
 """
 
 from __future__ import annotations
@@ -22,29 +21,36 @@ from typing import Any
 import numpy as np
 
 from bench.figures import figure, show
-from bench.quixbugs import within
+from bench.quixbugs import executable, faulty, named, within
 from bench.small_programs import PROGRAMS
 from investigations.analysis import localisation, slices
 from investigations.analysis.localisation import Spectrum
+from investigations.analysis.marks import Ending, marks
 from investigations.codebase.statements import Statements
 
 SEED = 1
-MUTANTS = 14
+MUTANTS = 9
 """Of each program."""
+TRIES = 60
 EXECUTIONS = (4, 10)
 MOST_STEPS = 1_500
 MOST_HITS = 100
-METHODS = ("combined", "without_slices", "ochiai", "tarantula")
-ALIKE = frozenset({"name", "constant", "arguments"})
-"""Operators that break statements of all kinds."""
+METHODS = ("combined", "without_steps", "ochiai", "tarantula")
 COMPARISONS: dict[type[ast.cmpop], tuple[type[ast.cmpop], ...]] = {
     ast.Lt: (ast.LtE, ast.Gt), ast.LtE: (ast.Lt, ast.Gt), ast.Gt: (ast.GtE, ast.Lt), ast.GtE: (ast.Gt, ast.LtE),
     ast.Eq: (ast.NotEq,), ast.NotEq: (ast.Eq,), ast.In: (ast.NotIn,), ast.NotIn: (ast.In,),
+    ast.Is: (ast.IsNot,), ast.IsNot: (ast.Is,),
 }  # fmt: skip
 OPERATORS: dict[type[ast.operator], type[ast.operator]] = {
     ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Add, ast.FloorDiv: ast.Mult, ast.Div: ast.Mult,
-    ast.Mod: ast.FloorDiv,
+    ast.Mod: ast.FloorDiv, ast.Pow: ast.Mult,
 }  # fmt: skip
+METHOD: dict[str, str] = {
+    "append": "extend", "extend": "append", "add": "discard", "isdigit": "isalpha", "isalpha": "isdigit",
+    "isupper": "islower", "lower": "upper", "get": "pop", "setdefault": "get", "min": "max", "max": "min",
+    "any": "all", "all": "any", "sorted": "list", "reversed": "iter", "len": "sum", "set": "list", "enumerate": "list",
+}  # fmt: skip
+SIMPLE = (ast.Assign, ast.AugAssign, ast.Expr, ast.Continue, ast.Break)
 Change = Callable[[Any], object]
 
 
@@ -57,18 +63,23 @@ class Run:
     """One execution: whether it differs from the right program's, and its steps as (line, depth of the call)."""
 
     failed: bool
-    returned: bool
+    ending: Ending
     steps: Sequence[tuple[int, int]]
+
+    @property
+    def returned(self) -> bool:
+        return self.ending == "returned"
 
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """A program broken on one ``line`` by an ``operator``, with executions of which some fail."""
+    """A program with one thing wrong, of a ``kind``, its ``faulty`` lines, and executions of which some fail."""
 
     program: str
-    operator: str
+    kind: str
     text: str
-    line: int
+    lines: Sequence[int]
+    faulty: frozenset[int]
     runs: Sequence[Run]
 
 
@@ -77,67 +88,164 @@ class Mutant:
 
 def mutants() -> Iterator[Mutant]:
     """Every program broken in some ways that its executions notice."""
-    chance = random.Random(SEED)
     for name, (source, arguments) in PROGRAMS.items():
+        chance = random.Random(f"{SEED} {name}")
         right = ast.unparse(ast.parse(source))
-        candidates = [chance.choice(ways) for ways in _broken(right)]
-        chance.shuffle(candidates)
-        kept = 0
-        for operator, text in candidates:
-            line = _changed_line(right, text)
-            if not line or kept >= MUTANTS:
+        kept: set[str] = set()
+        for kind, text in _drawn(right, chance):
+            if text in kept:
                 continue
             asked = [arguments(chance) for _ in range(chance.randint(*EXECUTIONS))]
             runs = _runs(right, text, asked)
-            if any(run.failed for run in runs):
-                kept += 1
-                yield Mutant(name, operator, text, line, runs)
+            lines = sorted(executable(ast.parse(text)))
+            wrong = faulty(text, right, lines)
+            if wrong and _is_worth_looking(runs):
+                kept.add(text)
+                yield Mutant(name, kind, text, lines, wrong, runs)
+            if len(kept) == MUTANTS:
+                break
 
 
-def _broken(text: str) -> Iterator[list[tuple[str, str]]]:
-    """Of each expression that can be broken the ways to do it, as operator and text."""
-    tree = ast.parse(text)
-    names = sorted({node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and _is_stored(node)})
-    for at, node in enumerate(ast.walk(tree)):
-        ways = []
-        for operator, change in _changes(node, names):
-            copied = copy.deepcopy(tree)
-            change(list(ast.walk(copied))[at])
-            ways.append((operator, ast.unparse(ast.fix_missing_locations(copied))))
-        if ways := [each for each in ways if each[1] != text]:
-            yield ways
+def _is_worth_looking(runs: Sequence[Run]) -> bool:
+    """Some execution fails, and right ones come to their end; where all raise, whoever wrote it would have seen."""
+    return (
+        any(run.failed for run in runs)
+        and any(run.ending != "raised" for run in runs)
+        and all(run.failed or run.ending == "returned" for run in runs)
+    )
 
 
-def _is_stored(node: ast.Name) -> bool:
+def _drawn(right: str, chance: random.Random) -> Iterator[tuple[str, str]]:
+    """Kinds and broken texts, each kind about as often as the others."""
+    tree = ast.parse(right)
+    of_kind: dict[str, list[tuple[int, Change]]] = defaultdict(list)
+    for kind, at, change in _ways(tree):
+        of_kind[kind].append((at, change))
+    for _ in range(TRIES):
+        kind = chance.choice(sorted(of_kind))
+        at, change = chance.choice(of_kind[kind])
+        copied = copy.deepcopy(tree)
+        change(list(ast.walk(copied))[at])
+        text = ast.unparse(ast.fix_missing_locations(copied))
+        if text != right and _parses(text):
+            yield kind, text
+
+
+def _ways(tree: ast.Module) -> Iterator[tuple[str, int, Change]]:
+    """All ways to break one place of a program: the kind, the place in the tree's order, and the change."""
+    nodes = list(ast.walk(tree))
+    stored = {node.id for node in nodes if isinstance(node, ast.Name) and _is_stored(node)}
+    names = sorted(stored | {node.arg for node in nodes if isinstance(node, ast.arg)})
+    fields = sorted({node.attr for node in nodes if isinstance(node, ast.Attribute) and _is_stored(node)})
+    for at, node in enumerate(nodes):
+        for kind, change in _changes(node, names, fields):
+            yield kind, at, change
+
+
+def _parses(text: str) -> bool:
+    try:
+        compile(text, "<program>", "exec")
+    except SyntaxError:
+        return False
+    return True
+
+
+def _is_stored(node: ast.Name | ast.Attribute) -> bool:
     return isinstance(node.ctx, ast.Store)
 
 
-def _changes(node: ast.AST, names: Sequence[str]) -> Iterator[tuple[str, Change]]:
+def _changes(node: ast.AST, names: Sequence[str], fields: Sequence[str]) -> Iterator[tuple[str, Change]]:
     """The ways to break one node."""
+    yield from _of_operators(node)
+    yield from _of_values(node, names, fields)
+    yield from _of_calls(node)
+    yield from _of_subscripts(node)
+    yield from _of_statements(node)
+
+
+def _of_operators(node: ast.AST) -> Iterator[tuple[str, Change]]:
     match node:
         case ast.Compare():
             for other in COMPARISONS.get(type(node.ops[0]), ()):
                 yield "comparison", partial(_compare_by, other)
-        case ast.BinOp() | ast.AugAssign() if type(node.op) in OPERATORS:
-            yield "arithmetic", partial(_set, "op", OPERATORS[type(node.op)]())
+        case ast.BinOp():
+            for side in ("left", "right"):
+                yield "missing operand", partial(_keep, side)
+        case ast.BoolOp():
+            yield "condition", partial(_set, "op", _flipped(node.op))
+            for at in range(len(node.values)):
+                yield "condition", partial(_drop, "values", at)
+    match node:
+        case ast.BinOp(op=operator) | ast.AugAssign(op=operator) if type(operator) in OPERATORS:
+            kind = "operator" if isinstance(node, ast.BinOp) else "assignment operator"
+            yield kind, partial(_set, "op", OPERATORS[type(operator)]())
+
+
+def _of_values(node: ast.AST, names: Sequence[str], fields: Sequence[str]) -> Iterator[tuple[str, Change]]:
+    match node:
         case ast.Constant(value=int() as value):
             for step in (1, -1):
                 yield "constant", partial(_set, "value", _other(value, step))
-        case ast.BoolOp() | ast.If():
-            yield from _conditions(node)
         case ast.Name(ctx=ast.Load()) if node.id in names:
             for name in names:
                 yield "name", partial(_set, "id", name)
-        case ast.Call(args=[first, second]):
-            yield "arguments", partial(_set, "args", [second, first])
+        case ast.Attribute(ctx=ast.Load()) if node.attr in fields:
+            for name in fields:
+                yield "field", partial(_set, "attr", name)
 
 
-def _conditions(node: ast.BoolOp | ast.If) -> Iterator[tuple[str, Change]]:
-    if isinstance(node, ast.If):
-        yield "condition", partial(_set, "test", ast.Constant(value=True))
-    else:
-        yield "condition", partial(_set, "op", _flipped(node.op))
-        yield "condition", partial(_set, "values", node.values[:-1])
+def _of_calls(node: ast.AST) -> Iterator[tuple[str, Change]]:
+    if not isinstance(node, ast.Call):
+        return
+    if len(node.args) == 2:
+        yield "arguments", partial(_set, "args", node.args[::-1])
+    for at in range(len(node.args)):
+        yield "missing call", partial(_keep_item, "args", at)
+        for step in (1, -1):
+            yield "off by one", partial(_step, "args", at, step)
+    match node.func:
+        case ast.Name(id=name) | ast.Attribute(attr=name) if name in METHOD:
+            yield "method", partial(_rename, METHOD[name])
+
+
+def _of_subscripts(node: ast.AST) -> Iterator[tuple[str, Change]]:
+    match node:
+        case ast.Slice():
+            for side, bound in (("lower", node.lower), ("upper", node.upper)):
+                if bound is not None:
+                    yield "slice", partial(_set, side, None)
+                    for step in (1, -1):
+                        yield "slice", partial(_set, side, _stepped(bound, step))
+        case ast.Subscript() if not isinstance(node.slice, ast.Slice):
+            for step in (1, -1):
+                yield "off by one", partial(_set, "slice", _stepped(node.slice, step))
+
+
+def _of_statements(node: ast.AST) -> Iterator[tuple[str, Change]]:
+    match node:
+        case ast.If() | ast.While():
+            yield "condition", partial(_set, "test", ast.UnaryOp(op=ast.Not(), operand=node.test))
+        case ast.Return(value=ast.expr() as value):
+            for step in (1, -1):
+                yield "off by one", partial(_set, "value", _stepped(value, step))
+    for block in ("body", "orelse"):
+        statements = getattr(node, block, None)
+        if isinstance(statements, list):
+            yield from _of_block(block, statements)
+
+
+def _of_block(block: str, statements: Sequence[ast.stmt]) -> Iterator[tuple[str, Change]]:
+    for at, statement in enumerate(statements):
+        if isinstance(statement, SIMPLE) and len(statements) > 1:
+            yield "missing line", partial(_drop, block, at)
+        if isinstance(statement, ast.If) and not statement.orelse:
+            if len(statements) > 1:
+                yield "missing branch", partial(_drop, block, at)
+            yield "missing condition", partial(_unwrap, block, at)
+        if isinstance(statement, ast.For | ast.While) and len(statement.body) > 1:
+            yield "nesting", partial(_move_out, block, at)
+        if at and isinstance(statement, SIMPLE) and isinstance(statements[at - 1], SIMPLE):
+            yield "order", partial(_swap, block, at)
 
 
 def _set(name: str, value: object, node: ast.AST) -> None:
@@ -156,13 +264,53 @@ def _flipped(operator: ast.boolop) -> ast.boolop:
     return ast.Or() if isinstance(operator, ast.And) else ast.And()
 
 
-def _changed_line(right: str, text: str) -> int:
-    """The only line that differs; 0 when there is none, or more."""
-    before, after = right.splitlines(), text.splitlines()
-    if len(before) != len(after):
-        return 0
-    differing = [at for at, (a, b) in enumerate(zip(before, after, strict=True), start=1) if a != b]
-    return differing[0] if len(differing) == 1 else 0
+def _stepped(value: ast.expr, step: int) -> ast.expr:
+    operator: ast.operator = ast.Add() if step > 0 else ast.Sub()
+    return ast.BinOp(left=value, op=operator, right=ast.Constant(value=1))
+
+
+def _step(name: str, at: int, step: int, node: ast.AST) -> None:
+    getattr(node, name)[at] = _stepped(getattr(node, name)[at], step)
+
+
+def _become(node: ast.AST, other: ast.AST) -> None:
+    node.__class__ = type(other)
+    node.__dict__.clear()
+    node.__dict__.update(other.__dict__)
+
+
+def _keep(name: str, node: ast.AST) -> None:
+    _become(node, getattr(node, name))
+
+
+def _keep_item(name: str, at: int, node: ast.AST) -> None:
+    _become(node, getattr(node, name)[at])
+
+
+def _rename(name: str, node: ast.Call) -> None:
+    if isinstance(node.func, ast.Attribute):
+        node.func.attr = name
+    elif isinstance(node.func, ast.Name):
+        node.func.id = name
+
+
+def _drop(name: str, at: int, node: ast.AST) -> None:
+    del getattr(node, name)[at]
+
+
+def _unwrap(name: str, at: int, node: ast.AST) -> None:
+    items = getattr(node, name)
+    items[at : at + 1] = items[at].body
+
+
+def _move_out(name: str, at: int, node: ast.AST) -> None:
+    items = getattr(node, name)
+    items.insert(at + 1, items[at].body.pop())
+
+
+def _swap(name: str, at: int, node: ast.AST) -> None:
+    items = getattr(node, name)
+    items[at - 1], items[at] = items[at], items[at - 1]
 
 
 # ---------------------------------------------------------------- running
@@ -171,12 +319,12 @@ def _changed_line(right: str, text: str) -> int:
 def _runs(right: str, text: str, asked: Sequence[tuple[Any, ...]]) -> list[Run]:
     wanted, seen = ([_run(compile(each, "<program>", "exec"), a) for a in asked] for each in (right, text))
     return [
-        Run((how, answer) != (expected, value), how == "returned", steps)
+        Run((how, answer) != (expected, value), how, steps)
         for (expected, value, _), (how, answer, steps) in zip(wanted, seen, strict=True)
     ]
 
 
-def _run(code: CodeType, arguments: tuple[Any, ...]) -> tuple[str, Any, list[tuple[int, int]]]:
+def _run(code: CodeType, arguments: tuple[Any, ...]) -> tuple[Ending, Any, list[tuple[int, int]]]:
     """How one execution ended, with what, and its steps."""
     names: dict[str, Any] = {}
     exec(code, names)
@@ -199,7 +347,9 @@ def _run(code: CodeType, arguments: tuple[Any, ...]) -> tuple[str, Any, list[tup
     try:
         return "returned", names["run"](*given), steps
     except TooLong:
-        return "hung", None, steps
+        return "endless", None, steps
+    except RecursionError:
+        return "endless", None, steps
     except Exception as problem:  # noqa: BLE001  (whatever a broken program raises is how it ended)
         return "raised", type(problem).__name__, steps
     finally:
@@ -209,19 +359,20 @@ def _run(code: CodeType, arguments: tuple[Any, ...]) -> tuple[str, Any, list[tup
 # ---------------------------------------------------------------- figures
 
 
-def scores(mutant: Mutant) -> tuple[list[int], dict[str, Any]]:
-    """The lines of a mutant, and their scores by each method."""
-    source = Statements(mutant.text)
-    lines = sorted({line for run in mutant.runs for line, _ in run.steps} | {mutant.line})
+def scores(mutant: Mutant) -> dict[str, Any]:
+    """The scores of a mutant's lines by each method."""
+    source, lines = Statements(mutant.text), mutant.lines
     counts = [Counter(line for line, _ in run.steps) for run in mutant.runs]
     held = [[min(count[line], MOST_HITS) for line in lines] for count in counts]
     spectrum = Spectrum.of_lines([str(line) for line in lines], held, [run.failed for run in mutant.runs])
     operations = {str(line): source.operations.get(line, 0) for line in lines}
-    told = [slices.distances(run.steps, source, returned=run.returned) for run in mutant.runs]
-    distances = [{str(line): distance for line, distance in each.items()} for each in told]
-    return lines, {
-        "combined": _places(localisation.combined(spectrum, None, None, operations, distances), lines),
-        "without_slices": _places(localisation.combined(spectrum, None, None, operations), lines),
+    distances = [named(slices.distances(run.steps, source, returned=run.returned)) for run in mutant.runs]
+    marked = [named(marks(run.steps, source, run.ending)) for run in mutant.runs]
+    return {
+        "combined": _places(
+            localisation.combined(spectrum, None, None, operations, distances, marked), lines
+        ),
+        "without_steps": _places(localisation.combined(spectrum, None, None, operations), lines),
         "ochiai": localisation.ochiai(spectrum),
         "tarantula": localisation.tarantula(spectrum),
     }
@@ -233,26 +384,18 @@ def _places(ranked: Sequence[localisation.Suspect], lines: Sequence[int]) -> Any
 
 
 def main() -> int:
-    """Print the share of mutants whose line is named first, by each method."""
-    found: dict[str, dict[str, list[float]]] = {
-        group: defaultdict(list) for group in ("all", "alike", "chance")
-    }
+    """Print the share of mutants of which a faulty line is named first, by each method."""
+    found: dict[str, list[float]] = defaultdict(list)
     for mutant in mutants():
-        lines, ranked = scores(mutant)
-        found["chance"]["all"].append(1 / len(lines))
-        for method, score in ranked.items():
-            share = within(score, lines, frozenset({mutant.line}), 1)
-            found["all"][method].append(share)
-            if mutant.operator in ALIKE:
-                found["alike"][method].append(share)
-    means = {group: {name: float(np.mean(told)) for name, told in by.items()} for group, by in found.items()}
+        found["chance"].append(len(mutant.faulty) / len(mutant.lines))
+        for method, score in scores(mutant).items():
+            found[method].append(within(score, mutant.lines, mutant.faulty, 1))
+    means = {name: float(np.mean(told)) for name, told in found.items()}
     show(
         figure(
-            "analysis.mutants_at1", means["all"]["combined"], "share", goal=None,
-            baseline=means["chance"]["all"], larger_is_better=True,
-            peers={method: round(means["all"][method], 4) for method in METHODS[1:]},
-            alike={method: round(means["alike"][method], 4) for method in METHODS},
-            mutants=len(found["all"]["combined"]), alike_mutants=len(found["alike"]["combined"]),
+            "analysis.mutants_at1", means["combined"], "share", goal=None,
+            baseline=means["chance"], larger_is_better=True,
+            peers={method: round(means[method], 4) for method in METHODS[1:]}, mutants=len(found["combined"]),
         )
     )  # fmt: skip
     return 0

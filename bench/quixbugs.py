@@ -31,7 +31,7 @@ import numpy.typing as npt
 import pytest
 
 from bench.figures import figure, show
-from investigations.analysis import localisation, slices
+from investigations.analysis import localisation, marks, slices
 from investigations.analysis.differences import compare
 from investigations.analysis.features import Observation, tabulate
 from investigations.analysis.localisation import Spectrum
@@ -51,6 +51,9 @@ MOST_HITS = 100
 LIMITS = wire.Limits(depth=2, items=12, length=64, frames=64, variable_frames=1, deadline_ms=10_000.0)
 METHODS = ("combined", "ochiai", "tarantula", "dstar")
 PLACES = (1, 3, 5)
+ENDINGS: Mapping[Ending, marks.Ending] = {
+    "passed": "returned", "wrong": "returned", "raised": "raised", "hung": "endless",
+}  # fmt: skip
 
 
 class TooLong(BaseException):
@@ -85,6 +88,11 @@ class Run:
         """The program came to an end: right, or with something the test did not want."""
         return self.ending in {"passed", "wrong"}
 
+    @property
+    def steps(self) -> list[tuple[int, int]]:
+        """The lines it took, each with the depth of its call."""
+        return [(each.frames[0].line, len(each.frames)) for each in self.captures if each.frames]
+
 
 def programs(folder: Path) -> Iterator[Program]:
     """All programs that have tests and a correct form."""
@@ -93,12 +101,13 @@ def programs(folder: Path) -> Iterator[Program]:
         path = folder / "python_programs" / f"{name}.py"
         fixed = folder / "correct_python_programs" / f"{name}.py"
         if path.exists() and fixed.exists():
-            tree = ast.parse(path.read_text())
-            lines = tuple(sorted(_executable(tree)))
-            yield Program(name, path, tree, lines, _faulty(path, fixed, tree, lines), tests)
+            wrong = path.read_text()
+            tree = ast.parse(wrong)
+            lines = tuple(sorted(executable(tree)))
+            yield Program(name, path, tree, lines, faulty(wrong, fixed.read_text(), lines), tests)
 
 
-def _executable(tree: ast.Module) -> set[int]:
+def executable(tree: ast.Module) -> set[int]:
     """The first line of each statement inside a function, but for documentation."""
     return {
         node.lineno
@@ -113,15 +122,15 @@ def _is_text(node: ast.stmt) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
-def _faulty(path: Path, fixed: Path, tree: ast.Module, lines: Sequence[int]) -> frozenset[int]:
+def faulty(wrong: str, right: str, lines: Sequence[int]) -> frozenset[int]:
     """Statements whose lines the fix changes; where it only adds some, those on both sides of that place."""
-    wrong, right = _code(path), _code(fixed)
-    statement_of = Statements(path.read_text()).first_lines
+    statement_of = Statements(wrong).first_lines
+    before, after = _code(wrong), _code(right)
     found: set[int] = set()
     for tag, first, last, start, stop in difflib.SequenceMatcher(
-        None, wrong, right, autojunk=False
+        None, before, after, autojunk=False
     ).get_opcodes():
-        if tag == "insert" and any(right[start:stop]):
+        if tag == "insert" and any(after[start:stop]):
             found.add(max((n for n in lines if n <= first), default=0))
             found.add(min((n for n in lines if n > first), default=0))
         elif tag in {"replace", "delete"}:
@@ -129,9 +138,8 @@ def _faulty(path: Path, fixed: Path, tree: ast.Module, lines: Sequence[int]) -> 
     return frozenset(found & set(lines))
 
 
-def _code(path: Path) -> list[str]:
+def _code(text: str) -> list[str]:
     """Lines up to the documentation at the end, which may hold other correct forms."""
-    text = path.read_text()
     last = 0
     for node in ast.parse(text).body:
         if _is_text(node) and last:
@@ -201,7 +209,7 @@ def _ending(path: Path, test: Test, seconds: float) -> Ending:
         test()
     except pytest.skip.Exception:
         return "skipped"
-    except TooLong:
+    except (TooLong, RecursionError):
         return "hung"
     except Exception as problem:  # noqa: BLE001  (whatever a faulty program raises is its failure)
         return "raised" if _innermost(problem) == str(path) else "wrong"
@@ -239,8 +247,9 @@ def scores(program: Program, found: Sequence[Run]) -> dict[str, Floats]:
     lines_of = {path: _writers(program, path) for path in paths}
     source = Statements(program.path.read_text())
     operations = {str(line): source.operations[line] for line in program.lines}
-    distances = [_distances(run, source) for run in found]
-    ranked = localisation.combined(spectrum, comparison, lines_of, operations, distances)
+    distances = [named(slices.distances(run.steps, source, returned=run.returned)) for run in found]
+    marked = [named(marks.marks(run.steps, source, ENDINGS[run.ending])) for run in found]
+    ranked = localisation.combined(spectrum, comparison, lines_of, operations, distances, marked)
     rank_of = {each.element: each.rank for each in ranked}
     return {
         "combined": np.array([-rank_of[str(line)] for line in program.lines], dtype=np.float64),
@@ -250,13 +259,13 @@ def scores(program: Program, found: Sequence[Run]) -> dict[str, Floats]:
     }
 
 
-def _distances(run: Run, source: Statements) -> dict[str, int]:
-    steps = [(each.frames[0].line, len(each.frames)) for each in run.captures if each.frames]
-    return {str(line): told for line, told in slices.distances(steps, source, returned=run.returned).items()}
+def named(told: Mapping[int, int]) -> dict[str, int]:
+    """By the names that elements of a spectrum have."""
+    return {str(line): each for line, each in told.items()}
 
 
 def _hits(run: Run) -> Counter[int]:
-    counts = Counter(each.frames[0].line for each in run.captures if each.frames)
+    counts = Counter(line for line, _ in run.steps)
     return Counter({line: min(count, MOST_HITS) for line, count in counts.items()})
 
 

@@ -1,6 +1,6 @@
 """Small programs that are right, each with executions that pass: what `bench.mutants` breaks at one place.
 
-They are no program of QuixBugs, on purpose: what is chosen on these is measured on those.
+None is a program of QuixBugs, on purpose: what is chosen on these is measured on those.
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from typing import Any
+
+from bench import textbook_programs
 
 Arguments = tuple[Any, ...]
 SUMS = ("1+2", "12*3", "2*(3+4)", "7-2-1", "(1)", "10-3*2", "2*3*4", "((2+1))*5", "8", "4-(2-1)")
@@ -341,34 +343,6 @@ def run(rows):
 """,
         lambda r: (_square(r),),
     ),
-    "dijkstra": (
-        """
-def run(edges, start, goal):
-    best = {start: 0}
-    done = set()
-    while True:
-        near = None
-        for node in best:
-            if node not in done:
-                if near is None or best[node] < best[near]:
-                    near = node
-        if near is None:
-            return None
-        if near == goal:
-            return best[near]
-        done.add(near)
-        for a, b, cost in edges:
-            if a == near:
-                far = best[near] + cost
-                if b not in best or far < best[b]:
-                    best[b] = far
-""",
-        lambda r: (
-            [(r.randint(0, 4), r.randint(0, 4), r.randint(1, 9)) for _ in range(r.randint(3, 9))],
-            0,
-            r.randint(0, 4),
-        ),
-    ),
     "justify": (
         """
 def run(words, width):
@@ -419,4 +393,5 @@ def run(items):
 """,
         lambda r: (_numbers(r, 0, 4, 5),),
     ),
+    **textbook_programs.PROGRAMS,
 }

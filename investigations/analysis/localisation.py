@@ -26,6 +26,10 @@ Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 
 DSTAR_POWER = 2
+MARKED = 2.0
+"""How much likelier a mark in all failing executions makes a line: odds on small broken programs, where a conditional
+logit over programs held out gives 2.0 for a line that raised, 2.5 for a condition that went one way (`bench.mutants`).
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,16 +269,18 @@ def combined(
     lines_of: Mapping[str, Sequence[str]] | None = None,
     operations: Mapping[str, int] | None = None,
     distances: Sequence[Mapping[str, int]] = (),
+    marks: Sequence[Mapping[str, int]] = (),
 ) -> list[Suspect]:
-    """Elements by coverage, values, dependence, frequency and size, the most suspicious first.
+    """Elements by coverage, values, what single executions show, frequency and size, the most suspicious first.
 
     The score is Ochiai, lifted by differences of values that hold at their level where ``lines_of`` their paths names
-    the element (what writes or reads them). Ties, of which coverage has many, are broken in this order. Where
-    ``distances`` tell of each execution how many dependences lie between an element and the outcome (`slices`): by
-    Ochiai over slices instead of coverage (Mao et al., JSS 2014), then by how near failing outcomes hang on the
-    element (Soremekun et al., EMSE 2021), times its ``operations``, each of which may be what is wrong. By SOBER, as
-    what runs more or less often is nearer to the fault than what merely runs; by broken contracts (type, None, shape)
-    that may be chance; and by the operations alone.
+    the element (what writes or reads them). Ties, of which coverage has many, are broken in this order. By how likely
+    an element is what is wrong: twice as likely for each of its ``marks`` (`marks`), and where the outcome depended on
+    it, that is, where ``distances`` has it (`slices`), as far as that is so in failing executions; and with the square
+    root of its ``operations``, each of which may be wrong. By how few dependences lie between it and failing outcomes
+    (Soremekun et al., EMSE 2021). By SOBER, as what runs more or less often is nearer to the fault than what merely
+    runs; by broken contracts (type, None, shape) that may be chance; and by the operations alone. ``marks`` and
+    ``distances`` are told of each execution, in the order of the spectrum's; without either the first two are left out.
     """
     place = ochiai(spectrum)
     frequency = sober(spectrum)
@@ -287,13 +293,12 @@ def combined(
     hinted = np.array([share for share, _ in _lifts(spectrum.elements, hints, lines_of or {})])
     sizes = [(operations or {}).get(element, 0) for element in spectrum.elements]
     scores = place + sure
-    sliced, nearness = _dependence(spectrum, distances)
-    likely = nearness * np.array([max(size, 1) for size in sizes])
+    likely, nearness = _likely(spectrum, sizes, distances, marks)
     keys = [
         (
             -round(float(scores[at]), 6),
-            -round(float(sliced[at]), 6),
             -round(float(likely[at]), 6),
+            -round(float(nearness[at]), 6),
             -round(float(frequency[at]), 3),
             -round(float(hinted[at]), 6),
             -sizes[at],
@@ -332,17 +337,29 @@ def _lifted(suspect: Suspect, because: Difference | None) -> Suspect:
     )
 
 
-def _dependence(spectrum: Spectrum, distances: Sequence[Mapping[str, int]]) -> tuple[Floats, Floats]:
-    """Ochiai of being in the slice, and how near failing outcomes are (1 is at them); nothing where none is told."""
-    size = len(spectrum.elements)
-    if not any(distances):
-        return np.zeros(size), np.zeros(size)
-    far = np.array(
-        [[told.get(each, FAR) for each in spectrum.elements] for told in distances], dtype=np.float64
+def _likely(
+    spectrum: Spectrum,
+    sizes: Sequence[int],
+    distances: Sequence[Mapping[str, int]],
+    marks: Sequence[Mapping[str, int]],
+) -> tuple[Floats, Floats]:
+    """How likely each element is what is wrong, and how near failing outcomes are; 0 where no steps are known."""
+    nothing = np.zeros(len(spectrum.elements))
+    if not (any(distances) or any(marks)):
+        return nothing, nothing
+    marked = _in_failing(spectrum, marks, 0)
+    distance = _in_failing(spectrum, distances, FAR)
+    in_slice, near = (each.mean(axis=0) for each in (distance < FAR, 1 / (1 + distance)))
+    return np.sqrt(np.maximum(sizes, 1)) * MARKED ** (marked.mean(axis=0) + in_slice), near
+
+
+def _in_failing(spectrum: Spectrum, told: Sequence[Mapping[str, int]], otherwise: int) -> Floats:
+    """What is told of each element in each failing execution, of shape (failing executions, elements)."""
+    rows = [each for each, failed in zip(told, spectrum.failing, strict=True) if failed] if told else []
+    rows = rows or [{}]
+    return np.array(
+        [[each.get(element, otherwise) for element in spectrum.elements] for each in rows], dtype=np.float64
     )
-    sliced = Spectrum(spectrum.elements, (far < FAR).astype(np.float64), spectrum.looked, spectrum.failing)
-    near = 1 / (1 + far[spectrum.failing])
-    return ochiai(sliced), near.mean(axis=0) if len(near) else np.zeros(size)
 
 
 def _lifts(

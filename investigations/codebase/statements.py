@@ -78,6 +78,30 @@ class Statements:
             waiting.extend((inner, head) for inner in ast.iter_child_nodes(node))
         return found
 
+    @cached_property
+    def inside(self) -> Mapping[int, set[str]]:
+        """The names that each branch or loop writes somewhere inside, whichever way it goes."""
+        found: dict[int, set[str]] = defaultdict(set)
+        for line, names in self.writes.items():
+            head = self.heads.get(line, 0)
+            while head:
+                found[head] |= names
+                head = self.heads.get(head, 0)
+        return found
+
+    @cached_property
+    def conditions(self) -> frozenset[int]:
+        """The statements that go one of two ways by a condition: ``if`` and ``while``."""
+        return self._lines_of((ast.If, ast.While))
+
+    @cached_property
+    def returns(self) -> frozenset[int]:
+        """The statements that end a call."""
+        return self._lines_of((ast.Return,))
+
+    def _lines_of(self, kinds: tuple[type[ast.stmt], ...]) -> frozenset[int]:
+        return frozenset(node.lineno for node in ast.walk(self._tree) if isinstance(node, kinds))
+
     def _touched(self) -> tuple[Mapping[int, set[str]], Mapping[int, set[str]]]:
         reads: dict[int, set[str]] = defaultdict(set)
         writes: dict[int, set[str]] = defaultdict(set)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from investigations.analysis.differences import Comparison
     from investigations.analysis.features import Observation
     from investigations.analysis.localisation import Spectrum, Suspect
+    from investigations.analysis.marks import Ending
 
 MOST_CALLS = 200
 """Of each probe and outcome."""
@@ -59,7 +60,8 @@ class Localised:
 class _Execution:
     """What one execution (or stretch) told: how often each element held and was looked at, and its values by path.
 
-    ``distances`` are how many dependences lie between a line and the outcome of the calls that were followed.
+    ``distances`` are how many dependences lie between a line and the outcome of the calls that were followed,
+    ``marks`` how many marks it bears.
     """
 
     failed: bool
@@ -67,6 +69,7 @@ class _Execution:
     looked: Counter[str] = field(default_factory=Counter)
     values: dict[str, wire.Value] = field(default_factory=dict)
     distances: dict[str, int] = field(default_factory=dict)
+    marks: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -113,6 +116,7 @@ def _ranked(seen: _Seen) -> Localised:
         _lines_of(comparison, seen.elements_of),
         seen.operations,
         [each.distances for each in executions],
+        [each.marks for each in executions],
     )
     worth = [each for each in found if each.held_failing][:MOST_SHOWN]
     explained = explain_failures(spectrum)
@@ -182,7 +186,7 @@ def _follow(by: Actor, session: InvestigationSession, probe: Probe, seen: _Seen)
             texts[file] = Statements(stored.text if stored else "")
         execution = seen.executions.setdefault(_execution(row), _Execution(failed))
         _take_path(execution, file, path)
-        _take_slice(execution, file, path, texts[file])
+        _take_steps(execution, file, path, texts[file])
         _take_values(execution, file, path, body, seen)
         lines |= {f"{file}:{line}" for line, _ in path.lines()}
     for row, _, _, _ in followed:
@@ -208,16 +212,30 @@ def _take_path(execution: _Execution, file: str, path: details.Path) -> None:
             execution.held[branch] += decision.taken is way
 
 
-def _take_slice(execution: _Execution, file: str, path: details.Path, source: Statements) -> None:
+def _take_steps(execution: _Execution, file: str, path: details.Path, source: Statements) -> None:
+    """What the outcome of the call depended on, and what its steps show of single lines."""
+    from investigations.analysis.marks import marks
     from investigations.analysis.slices import distances
 
-    steps = [line for line, times in path.lines() for _ in range(min(times, MOST_SLICED))][-MOST_SLICED:]
+    lines = [line for line, times in path.lines() for _ in range(min(times, MOST_SLICED))][-MOST_SLICED:]
     first = source.first_lines
-    returned = path.ended is not None and path.ended.how == "returned"
-    told = distances([(first.get(line, line), 0) for line in steps], source, returned=returned)
-    for line, distance in told.items():
+    steps = [(first.get(line, line), 0) for line in lines]
+    ending = _ending(path)
+    for line, distance in distances(steps, source, returned=ending == "returned").items():
         element = f"{file}:{line}"
         execution.distances[element] = min(distance, execution.distances.get(element, distance))
+    for line, count in marks(steps, source, ending).items():
+        element = f"{file}:{line}"
+        execution.marks[element] = max(count, execution.marks.get(element, count))
+
+
+def _ending(path: details.Path) -> Ending:
+    """What was cut for its many steps, or for its time, is taken to be without end."""
+    match path.ended.how if path.ended else "":
+        case "returned" | "raised" as how:
+            return how
+        case _:
+            return "endless" if path.cut.startswith(("steps", "time")) else "cut"
 
 
 def _take_values(

@@ -86,11 +86,34 @@ def test_ties_of_coverage_are_broken_by_frequency_then_by_how_much_a_line_does()
 
 def test_of_lines_that_all_ran_those_come_first_on_which_failing_outcomes_hang_and_the_nearest():
     spectrum = Spectrum.of_lines(
-        ["aside", "near", "far", "both"], np.ones((4, 4)), [True, True, False, False]
+        ["aside", "once", "far", "near"], np.ones((4, 4)), [True, True, False, False]
     )
-    failing, passing = {"near": 1, "far": 3, "both": 1}, {"both": 1}
-    found = combined(spectrum, distances=[failing, failing, passing, passing])
-    assert [each.element for each in found] == ["near", "far", "both", "aside"]
+    failing = {"near": 1, "far": 3}
+    found = combined(spectrum, distances=[failing, {**failing, "once": 0}, {"aside": 0}, {"aside": 0}])
+    assert [each.element for each in found] == ["near", "far", "once", "aside"]
+
+
+def test_each_mark_makes_a_line_twice_as_likely_and_four_times_the_operations_too():
+    spectrum = Spectrum.of_lines(["long", "marked", "plain", "aside"], np.ones((2, 4)), [True, False])
+    found = combined(
+        spectrum,
+        operations={"long": 9, "marked": 4, "plain": 4, "aside": 4},
+        distances=[{"long": 1, "marked": 1, "plain": 1}, {}],
+        marks=[{"marked": 1}, {"aside": 3}],
+    )
+    assert [each.element for each in found] == ["marked", "long", "plain", "aside"]
+
+
+def test_marks_count_as_far_as_failing_executions_bear_them():
+    spectrum = Spectrum.of_lines(["once", "always"], np.ones((3, 2)), [True, True, False])
+    found = combined(spectrum, marks=[{"once": 1, "always": 1}, {"always": 1}, {"once": 1}])
+    assert [each.element for each in found] == ["always", "once"]
+
+
+def test_marks_break_ties_and_nothing_more():
+    spectrum = Spectrum.of_lines(["ran", "marked"], [[1, 1], [0, 1]], [True, False])
+    found = combined(spectrum, marks=[{"marked": 4}, {}])
+    assert [each.element for each in found] == ["ran", "marked"]
 
 
 def test_of_lines_equally_near_the_one_that_does_more_comes_first():

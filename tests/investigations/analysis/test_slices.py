@@ -28,7 +28,7 @@ def of(*lines: int) -> list[tuple[int, int]]:
 
 def test_only_what_the_outcome_hung_on_is_told_and_how_near():
     found = distances(of(*STEPS), SUM)
-    assert found == {9: 0, 7: 1, 2: 2, 6: 2, 4: 2}
+    assert found == {9: 0, 7: 1, 2: 2, 6: 1, 4: 1}
     assert 5 not in found
     assert 8 not in found
 
@@ -51,6 +51,35 @@ def inner(x):
 """)
     found = distances([(2, 1), (3, 1), (7, 2), (8, 2), (9, 2), (4, 1)], source)
     assert found == {4: 0, 3: 1, 2: 2, 9: 2, 7: 3}
+
+
+def test_calls_on_one_line_are_told_apart_by_their_returns():
+    source = Statements("""\
+def run(a):
+    return half(a) + half(a + 1)
+
+def half(x):
+    y = x / 2
+    if y > 1:
+        return y
+    return 0
+""")
+    found = distances([(2, 1), (5, 2), (6, 2), (7, 2), (5, 2), (6, 2), (8, 2)], source)
+    assert found == {2: 0, 7: 1, 8: 1, 5: 2, 6: 2}
+
+
+def test_a_branch_that_was_not_taken_could_have_written_what_is_read():
+    source = Statements("""\
+def run(price, member):
+    total = price
+    if member:
+        total = price * 0.9
+    if price > 100:
+        print(price)
+    return total
+""")
+    assert distances(of(2, 3, 5, 7), source) == {7: 0, 2: 1, 3: 1}
+    assert distances(of(2, 3, 4, 5, 7), source) == {7: 0, 4: 1, 3: 2}
 
 
 def test_changing_a_list_in_place_is_writing_it():

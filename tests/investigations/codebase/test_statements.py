@@ -46,6 +46,22 @@ def run(items, total):
     assert found.heads == {3: 2, 4: 3, 5: 3, 6: 3}
 
 
+def test_a_branch_or_loop_tells_what_is_written_anywhere_inside():
+    found = Statements("""\
+def run(items):
+    for each in items:
+        if each:
+            total = 1
+        else:
+            count = 2
+    while True:
+        return 3
+""")
+    assert found.inside == {2: {"total", "count"}, 3: {"total", "count"}}
+    assert found.conditions == {3, 7}
+    assert found.returns == {8}
+
+
 def test_a_function_inside_a_branch_is_not_decided_by_it():
     found = Statements("if x:\n    def f():\n        return 1\n")
     assert found.heads == {2: 1}

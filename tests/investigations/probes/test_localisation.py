@@ -11,7 +11,7 @@ from uuid_utils.compat import uuid7
 
 from investigations.catalog.models import Instance
 from investigations.lib.errors import NotFound
-from investigations.probes import localisation
+from investigations.probes import details, localisation
 from investigations.probes.localisation import localise
 from investigations.probes.models import Probe, ProbeReading
 from investigations.probes.services import label_executions
@@ -86,12 +86,35 @@ def test_what_decided_at_a_branch_lifts_its_line(responder, session, followed):
     assert places[f"{FILE}:39"] > places[f"{FILE}:38"]
 
 
-def test_how_often_a_line_ran_counts_where_coverage_tells_nothing(responder, session, followed):
+def test_how_often_a_line_ran_is_told_where_coverage_tells_nothing(responder, session, followed):
     found = {each.element: each for each in localise(responder, session).suspects}
     often, once = found[f"{FILE}:42"], found[f"{FILE}:38"]
     assert often.held_passing == once.held_passing == 15
     assert often.frequency > once.frequency
-    assert often.rank < once.rank
+
+
+def test_the_line_where_failing_calls_raised_comes_before_those_that_ran_with_it(
+    responder, session, path_probe, capture, label
+):
+    frames = [wire.Frame("TradeRequest.from_payload", FILE, 38)]
+    for at in range(8):
+        detail = {"steps": [38, 40, 41], "ended": {"how": "raised" if at < 2 else "returned"}}
+        capture(
+            path_probe, id=uuid7().bytes, execution_id=f"t{at}", kind="path", frames=frames, detail=detail
+        )
+    label(**{f"t{at}": "fail" if at < 2 else "pass" for at in range(8)})
+    found = localise(responder, session).suspects
+    assert (found[0].element, found[0].rank) == (f"{FILE}:41", 1)
+    assert found[1].score == found[0].score
+
+
+@pytest.mark.parametrize(
+    ("how", "cut", "ending"),
+    [("returned", "", "returned"), ("raised", "", "raised"), ("cut", "steps 2000", "endless"),
+     ("cut", "time 60", "endless"), ("cut", "budget", "cut"), ("cut", "lost", "cut")],
+)  # fmt: skip
+def test_only_what_was_cut_for_its_length_is_taken_to_be_without_end(how, cut, ending):
+    assert localisation._ending(details.Path(ended=details.Ended(how=how), cut=cut)) == ending
 
 
 def test_a_counter_counts_by_stretches_in_which_something_failed(
