@@ -25,6 +25,7 @@ LIMITS: dict[str, tuple[float, float]] = {
     "variable_frames": (0, 50),
     "bytes": (1024, 256 * 1024),
     "deadline_ms": (0.1, 100),
+    "library_depth": (0, 10),
 }
 """The least and the most of each of `wire.Limits`: a capture must fit a frame and never hold a request up."""
 HIT_LIMIT = (0, 100_000)

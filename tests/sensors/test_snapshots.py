@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import UNSET
 
 from sightline import foreign, readers, snapshots, wire
 from sightline.redaction import Redactor
@@ -271,6 +272,12 @@ def test_depth_is_counted_in_containers() -> None:
     assert innermost(capture(nested(2), depth=3)) == wire.Value("int", 0)
 
 
+def test_fields_whose_names_are_no_texts() -> None:
+    strange = types.SimpleNamespace(x=1)
+    strange.__dict__.update({2: "two", (3,): "three"})
+    assert scalars(capture(strange)) == {"x": 1, "[2]": "two", "[tuple]": "three"}
+
+
 def test_items_fields_and_variables_are_counted() -> None:
     assert capture(list(range(9)), items=4).cut == "items 4 of 9"
     assert capture(dict.fromkeys("abcdef"), items=4).cut == "items 4 of 6"
@@ -294,6 +301,20 @@ def test_where_one_stack_is_cut_another_goes_on() -> None:
     assert (short.cut, cuts) == ("frames", ["frames"])
     assert (short.function, longer[0].function) == ("test_where_one_stack_is_cut_another_goes_on",) * 2
     assert longer[0].cut is None
+
+
+def test_a_long_text_is_looked_through_as_far_as_a_secret_in_what_leaves_may_reach() -> None:
+    key = "-----BEGIN RSA PRIVATE KEY-----"
+    assert capture("x" * 240 + " " + key).redacted == "value: private key"
+    assert capture(b"x" * 240 + b" " + key.encode()).redacted == "value: private key"
+    assert capture("x" * 240 + f" eyJ{'h' * 900}.payload").redacted == "value: jwt"
+    behind = capture("x" * 2000 + " " + key)
+    assert (behind.value, behind.cut) == ("x" * 256, "length")
+
+
+def test_a_teams_own_pattern_is_looked_for_in_the_whole_text() -> None:
+    redactor = Redactor(wire.RedactionRules(values=["TOP SECRET"]), b"a key for tests")
+    assert snapshots.write_value("x" * 2000 + " TOP SECRET", redactor)[0].redacted == "value: TOP SECRET"
 
 
 def test_a_long_text_is_cut_but_still_comparable() -> None:
@@ -332,8 +353,56 @@ def test_copies_that_hold_each_other_are_gone_once_they_are_written() -> None:
 
 
 def test_what_stands_in_two_places_is_written_twice() -> None:
-    shared = [1]
-    assert scalars(capture({"a": shared, "b": shared})) == {"a": [1], "b": [1]}
+    shared = [1, {"deep": [(2, 3)]}]
+    written = [1, {"deep": [[2, 3]]}]
+    assert scalars(capture({"a": shared, "b": shared}, depth=9)) == {"a": written, "b": written}
+
+
+def test_what_stands_deeper_the_second_time_is_not_opened_beyond_the_depth() -> None:
+    shared = [[1]]
+    written = capture({"a": shared, "b": [shared]}, depth=3)
+    assert scalars(written)["a"] == [[1]]
+    assert scalars(written)["b"] == [[UNSET]]
+
+
+def test_what_holds_something_that_stands_elsewhere_is_written_twice_too() -> None:
+    inner = {"n": 1}
+    outer = [inner]
+    assert scalars(capture({"a": outer, "b": outer, "c": inner})) == {
+        "a": [{"n": 1}],
+        "b": [{"n": 1}],
+        "c": {"n": 1},
+    }
+
+
+def test_two_that_hold_each_other_end_where_they_begin() -> None:
+    one: dict[str, Any] = {"name": "one"}
+    other = {"name": "other", "to": one}
+    one["to"] = other
+    written, cuts = cut([one, other], depth=9)
+    assert "cycle" in cuts
+    first, second = written.items or ()
+    assert scalars(first)["to"]["name"] == "other"
+    assert scalars(second)["to"]["name"] == "one"
+    assert scalars(second)["to"]["to"] is UNSET
+
+
+def test_repeating_ends_when_as_much_was_repeated_as_there_is() -> None:
+    common = {"n": 1}
+    rows = [{"row": [n, common]} for n in range(99)]
+    written, cuts = cut([rows, *[[*rows] for _ in range(9)]], items=99, depth=9)
+    assert "depth" in cuts
+    assert scalars(written)[0] == [{"row": [n, {"n": 1}]} for n in range(99)]
+    assert count_of(written) < 9 * count_of(capture(rows, items=99))
+
+
+def count_of(value: wire.Value) -> int:
+    inside = [
+        *(value.items or ()),
+        *(value.fields or {}).values(),
+        *(each for _, each in value.entries or ()),
+    ]
+    return 1 + sum(map(count_of, inside))
 
 
 def test_many_paths_to_one_thing_stay_within_the_byte_limit() -> None:
@@ -409,6 +478,71 @@ def test_frames_and_their_variables_are_limited() -> None:
     assert frames[-1].cut == "frames"
     assert "frames" in cuts
     assert outer(4, wire.Limits(frames=2), variables=False)[0][0].variables is None
+
+
+def compiled(source: str, file: str) -> dict[str, Any]:
+    """What a module that lies at ``file`` would hold."""
+    names: dict[str, Any] = {}
+    exec(compile(source, file, "exec"), names)
+    return names
+
+
+CALLING = (
+    "def dispatch(view, request):\n    method, config = 'POST', {'debug': [True]}\n    return view(request)\n"
+)
+INSTALLED = "/srv/venv/lib/python3/site-packages"
+
+
+def captured_below(file: str, **limits: Any) -> list[wire.Frame]:
+    """The stack in a view of the service's own that code in ``file`` calls."""
+    asked = wire.Limits(**{"deadline_ms": 10_000, "frames": 3, **limits})
+
+    def view(request: Any) -> list[wire.Frame]:
+        return snapshots.write(snapshots.copy_frames(sys._getframe(), asked), REDACTOR)[0]
+
+    frames: list[wire.Frame] = compiled(CALLING, file)["dispatch"](view, {"path": ["a", ["b"]]})
+    assert [frame.function.rpartition(".")[2] for frame in frames] == ["view", "dispatch", "captured_below"]
+    return frames
+
+
+def shown(frame: wire.Frame) -> dict[str, Any]:
+    return {name: scalars(value) for name, value in (frame.variables or {}).items()}
+
+
+def test_of_a_librarys_frame_only_types_and_scalars_are_told() -> None:
+    view, dispatch, below = captured_below(f"{INSTALLED}/flask/app.py")
+    assert shown(view)["request"] == {"path": ["a", ["b"]]}
+    assert shown(dispatch)["method"] == "POST"
+    assert dispatch.variables is not None
+    for name in ("config", "request"):  # one that is the view's, too
+        value = dispatch.variables[name]
+        assert (value.type, value.size, value.entries, value.cut) == ("dict", 1, None, "depth")
+    assert (view.cut, dispatch.cut) == (None, "depth")
+    assert scalars(below.variables["asked"])["frames"] == 3  # type: ignore[index]
+
+
+def test_a_probe_may_ask_for_more_of_it() -> None:
+    _, dispatch, _ = captured_below(f"{INSTALLED}/flask/app.py", library_depth=1)
+    assert dispatch.variables is not None
+    assert [(each.type, each.cut) for _, each in dispatch.variables["config"].entries or ()] == [
+        ("list", "depth")
+    ]
+    assert [(each.type, each.cut) for _, each in dispatch.variables["request"].entries or ()] == [
+        ("list", "depth")
+    ]
+    assert dispatch.cut == "depth"
+    _, dispatch, _ = captured_below(f"{INSTALLED}/flask/app.py", library_depth=10)
+    assert shown(dispatch)["config"] == {"debug": [True]}
+    assert dispatch.cut is None
+
+
+def test_where_the_probe_stands_all_is_told_and_of_the_rest_of_that_library() -> None:
+    source = f"{CALLING}def here(request):\n    return snapshots.copy_frames(sys._getframe(), limits)\n"
+    names = compiled(source, f"{INSTALLED}/flask/app.py")
+    names |= {"snapshots": snapshots, "sys": sys, "limits": wire.Limits(deadline_ms=10_000)}
+    frames, _ = snapshots.write(names["dispatch"](names["here"], {"path": ["a"]}), REDACTOR)
+    assert shown(frames[0])["request"] == {"path": ["a"]}
+    assert shown(frames[1])["config"] == {"debug": [True]}
 
 
 def test_variables_are_redacted_by_name() -> None:

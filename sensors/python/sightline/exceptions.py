@@ -37,6 +37,7 @@ class CopiedException(NamedTuple):
     links: list[Link]
     limits: wire.Limits
     shared: snapshots.Shared
+    values: int
 
 
 class Link(NamedTuple):
@@ -72,7 +73,7 @@ def copy_exception(
         links.append(_link(how, current, limits))
         how, current = _before(current)
     roots = [node for link in links for node in (link.arguments, link.fields)]
-    return CopiedException(links, limits, snapshots.copy_nodes(roots, limits, deadline))
+    return CopiedException(links, limits, *snapshots.copy_nodes(roots, limits, deadline))
 
 
 def _link(how: str, error: BaseException, limits: wire.Limits) -> Link:
@@ -159,9 +160,10 @@ def write_exception(copied: CopiedException, redactor: Redactor) -> tuple[dict[s
     "chain": [the same without a chain, with "link": "cause" or "context"]}``; in place of a link that is not told
     stands ``{"link", "cut": "cycle" or "chain 10"}``.
     """
-    writer = snapshots.NodeWriter(redactor, copied.limits, copied.shared)
+    writer = snapshots.NodeWriter(redactor, copied.limits, copied.shared, copied.values)
     first, *others = [_written(link, writer, redactor) for link in copied.links]
     writer.run()
+    writer.end()
     return {**first, "chain": others}, sorted(writer.cuts)
 
 

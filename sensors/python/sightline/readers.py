@@ -75,15 +75,25 @@ def reader_for(cls: type) -> Reader:
     found = _known.get(id(cls))
     if found is not None and found[0]() is cls:
         return found[1]
-    return _find(cls)
+    return _find(cls)[1]
 
 
-def _find(cls: type) -> Reader:
+def name_of_object(cls: type) -> str:
+    """The type's name, where its instances are objects that hold fields and nothing else; empty for all others."""
+    found = _known.get(id(cls))
+    if found is None or found[0]() is not cls:
+        found = _find(cls)
+    return found[2]
+
+
+def _find(cls: type) -> tuple[weakref.ref[type], Reader, str]:
     if len(_known) >= _MOST_KNOWN:
         forget()
-    reader = EXACT.get(id(cls)) or _choose(cls, facts_of(cls))
-    _known[id(cls)] = (weakref.ref(cls), reader)
-    return reader
+    facts = facts_of(cls)
+    reader = EXACT.get(id(cls)) or _choose(cls, facts)
+    found = weakref.ref(cls), reader or _object(facts, cls), "" if reader else facts.name
+    _known[id(cls)] = found
+    return found
 
 
 def forget() -> None:
@@ -92,7 +102,7 @@ def forget() -> None:
 
 
 foreign.forgets_too(forget)
-_known: dict[int, tuple[weakref.ref[type], Reader]] = {}
+_known: dict[int, tuple[weakref.ref[type], Reader, str]] = {}
 _MOST_KNOWN = 4096
 
 
@@ -267,8 +277,8 @@ def _read_partial(value: Any, limits: wire.Limits) -> Node:
 # ---------------------------------------------------------------- objects of classes
 
 
-def _choose(cls: type, facts: ClassFacts) -> Reader:
-    """The reader for a class that has none of its own: by what it is derived from."""
+def _choose(cls: type, facts: ClassFacts) -> Reader | None:
+    """The reader for a class that has none of its own: by what it is derived from. None: it is an `_object`."""
     bases = mro_of(cls)
     if facts.is_class:
         return _read_class
@@ -285,7 +295,9 @@ def _choose(cls: type, facts: ClassFacts) -> Reader:
         return _derived(cls, facts, facts.base)
     if is_one_of(collections.deque, bases):
         return _items_of(facts.name, collections.deque)
-    return _object(facts, cls)
+    if facts.dict_at < 0 and not _slots_of(cls):
+        return _opaque(facts.name)
+    return None
 
 
 def _derived(cls: type, facts: ClassFacts, base: Any) -> Reader:
@@ -402,12 +414,14 @@ _NOT_SHOWN: Final = frozenset({
 _ONLY_FILLED: Final = frozenset({"__pydantic_extra__", "__pydantic_private__"})
 
 
+def _opaque(name: str) -> Reader:
+    """An object that has neither slots nor a ``__dict__``: only its type."""
+    return lambda value, limits: named(name, cut=OPAQUE)
+
+
 def _object(facts: ClassFacts, cls: type) -> Reader:
-    """Any other object: its slots, then its ``__dict__``. Without either, only its type."""
+    """Any other object: its slots, then its ``__dict__``."""
     slots = _slots_of(cls)
-    if facts.dict_at < 0 and not slots:
-        opaque = facts.name
-        return lambda value, limits: named(opaque, cut=OPAQUE)
     if slots or _keeps_book(cls):
         return _object_with_slots(facts, slots)
     name, at = facts.name, facts.dict_at

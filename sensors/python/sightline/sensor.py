@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from . import __version__, context, engines, foreign, native, neighbours, outbox, wire
+from . import __version__, context, engines, foreign, native, neighbours, outbox, ownership, wire
 from .config import SensorConfig
 from .errors import ConfigError
 from .functions import FunctionRecord
@@ -91,6 +91,7 @@ class Sensor:
         """Begin, unless this process only makes others."""
         if not self.dormant:
             context.tenant_header = self.config.tenant
+            ownership.own(self.config.roots)
             context.look_around()
             self._pump = self._make_pump(self)
             self._pump.start()

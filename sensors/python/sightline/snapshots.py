@@ -23,8 +23,9 @@ from msgspec.structs import replace
 
 from . import foreign, readers, slices, wire
 from .foreign import NoneType
+from .ownership import library_of
 from .readers import ENTRIES, FIELDS, ITEMS, LEAF_IDS, NAMED, SCALAR, Node, reader_for
-from .redaction import MAX_SCANNED, Redactor
+from .redaction import LONGEST_HARMLESS, LONGEST_SECRET, MAX_SCANNED, Redactor
 
 DEFAULT_LIMITS: Final = wire.Limits()
 MAX_DEPTH: Final = 32
@@ -39,6 +40,9 @@ Copy = Any
 Shared = dict[int, Node]
 """Nodes that stand in several places, by their ids."""
 Pairs = list[tuple[Any, Any]]
+Begun = tuple[Shared, dict[int, Node], list[Any], int]
+"""What a walk has found so far: nodes that stand in several places; all nodes, by the ids of what they stand for;
+these objects, because while they live no other can have their ids; how many values were looked at."""
 CopiedFrame = tuple[CodeType, int, Pairs | None]
 """One frame: code and instruction, from which the line is found later; its variables, if it carries any."""
 
@@ -92,13 +96,18 @@ def copy_frames(
     """
     frames: list[CopiedFrame] = []
     roots: list[Node] = []
+    libraries: list[Node] = []
     current: FrameType | None = frame
+    beside = library_of(frame.f_code.co_filename)
     for _ in range(min(limits.frames, limits.variable_frames) if variables else 0):
         if current is None:
             break
-        held = variables_of(current)
-        roots.append(["", FIELDS, held, None, None, None])
-        frames.append((current.f_code, current.f_lasti, held))
+        code, held = current.f_code, variables_of(current)
+        library = library_of(code.co_filename)
+        (roots if library == "" or library == beside else libraries).append(
+            ["", FIELDS, held, None, None, None]
+        )
+        frames.append((code, current.f_lasti, held))
         current = current.f_back
     for _ in range(limits.frames - len(frames)):
         if current is None:
@@ -106,7 +115,11 @@ def copy_frames(
         frames.append((current.f_code, current.f_lasti, None))
         current = current.f_back
     late = deadline is not None and time.monotonic() > deadline
-    shared, values = _walk(roots, limits, deadline)
+    begun: Begun = {}, {}, [], 0
+    shared, values = _walk(roots, limits, deadline, limits.depth, begun)
+    if libraries:  # after the service's own, so that these find room first
+        begun = *begun[:3], values
+        shared, values = _walk(libraries, limits, deadline, limits.library_depth, begun)
     return Copied(frames, limits, shared, current is not None, late, values)
 
 
@@ -166,9 +179,11 @@ def copy_value(
     return CopiedValue(holder[0], limits, shared, values)
 
 
-def copy_nodes(roots: list[Node], limits: wire.Limits, deadline: float | None = None) -> Shared:
-    """Copy what stands in these nodes, in place and together within ``limits``; answers the shared nodes."""
-    return _walk(roots, limits, deadline)[0]
+def copy_nodes(roots: list[Node], limits: wire.Limits, deadline: float | None = None) -> tuple[Shared, int]:
+    """Copy what stands in these nodes, in place and together within ``limits``; answers the nodes that stand in several
+    places, and how many values were copied.
+    """
+    return _walk(roots, limits, deadline)
 
 
 if sys.version_info >= (3, 13):
@@ -219,21 +234,27 @@ else:
             local.clear()
 
 
-def _walk(roots: list[Node], limits: wire.Limits, deadline: float | None) -> tuple[Shared, int]:  # noqa: C901
+def _walk(  # noqa: C901
+    roots: list[Node],
+    limits: wire.Limits,
+    deadline: float | None,
+    depth: int = MAX_DEPTH,
+    begun: Begun | None = None,
+) -> tuple[Shared, int]:
     """Replace everything in these nodes that is not a leaf, then everything in the nodes that took its place, and
     so on.
 
     What is left when room or time is up is dropped, except for the roots: others hold their contents. Answers the
-    nodes that stand in several places, and how many values were looked at. One function on purpose, with its
-    commonest cases spelled out: it runs inside a request, and on small values a call costs more than the work.
+    nodes that stand in several places, and how many values were looked at, counting those of the walk that ``begun``
+    is of. One function on purpose, with its commonest cases spelled out: it runs inside a request, and on small values
+    a call costs more than the work.
     """
     deadline = deadline or time.monotonic() + limits.deadline_ms / 1e3
     limit = limits.items
-    room = most = max(64, limits.bytes // _BYTES_A_NODE)
-    depth, stop = min(limits.depth, MAX_DEPTH), ""
-    shared: Shared = {}
-    seen: dict[int, Node] = {}
-    kept: list[Any] = []  # while these live, no other object can have their ids
+    shared, seen, kept, values = begun or ({}, {}, [], 0)
+    most = max(64, limits.bytes // _BYTES_A_NODE)
+    room = most - values
+    depth, stop = min(depth, limits.depth, MAX_DEPTH), ""
     level = roots
     while level:
         if depth <= 0:
@@ -329,6 +350,9 @@ def _cut_short(value: Any, cls: type, reason: str) -> Copy:
     """A value that is not looked into any more: its type, what it is if that needs no looking, and the reason."""
     if id(cls) in LEAF_IDS:
         return value
+    name = readers.name_of_object(cls)
+    if name:
+        return [name, NAMED, None, None, reason, None]
     made = _read(value, cls, _NOTHING)
     if type(made) is not list or made[1] in (SCALAR, NAMED) or (not made[2] and made[4] is None):
         return made
@@ -343,24 +367,37 @@ _NOTHING: Final = wire.Limits(items=0, fields=0)
 
 
 def write(copied: Copied, redactor: Redactor) -> tuple[list[wire.Frame], list[str]]:
-    """The frames as they leave the process, and the distinct reasons why something in them is not whole."""
-    writer = NodeWriter(redactor, copied.limits, copied.shared)
-    frames = []
-    for code, instruction, variables in copied.frames:
-        frame = frame_at(code, instruction)
-        if variables is not None:
-            written: dict[str, wire.Value] = {}
-            frame = replace(frame, variables=written)
-            writer.begin(written, variables)
-            if len(variables) == MAX_VARIABLES:
-                frame.cut = f"variables {MAX_VARIABLES}"
-                writer.cuts.add("variables")
-        frames.append(frame)
+    """The frames as they leave the process, and the distinct reasons why something in them is not whole.
+
+    The service's own frames come first, so that those of libraries take the room that is left.
+    """
+    writer = NodeWriter(redactor, copied.limits, copied.shared, copied.values)
+    frames = [frame_at(code, instruction) for code, instruction, _ in copied.frames]
+    beside = library_of(frames[0].file) if frames else ""
+    told = [(at, held) for at, (_, _, held) in enumerate(copied.frames) if held is not None]
+    theirs = [library_of(frames[at].file) not in ("", beside) for at, _ in told]
+    for of_libraries in (False, True):
+        for (at, held), is_librarys in zip(told, theirs, strict=True):
+            if is_librarys is of_libraries:
+                frames[at] = _begun(writer, frames[at], held, is_librarys)
+        writer.run()
+    writer.end()
     if copied.more and frames:
         frames[-1] = replace(frames[-1], cut="frames")
         writer.cuts.add("frames")
-    writer.run()
     return frames, sorted(writer.cuts)
+
+
+def _begun(writer: NodeWriter, frame: wire.Frame, variables: Pairs, is_librarys: bool) -> wire.Frame:
+    """The frame with its variables, of which the writer has still to fill the containers."""
+    depth = writer.limits.depth
+    levels = min(writer.limits.library_depth, depth) if is_librarys else depth
+    written: dict[str, wire.Value] = {}
+    writer.begin(written, variables, levels)
+    if len(variables) == MAX_VARIABLES:
+        writer.cuts.add("variables")
+        return replace(frame, variables=written, cut=f"variables {MAX_VARIABLES}")
+    return replace(frame, variables=written, cut="depth" if levels < depth else None)
 
 
 def write_arguments(
@@ -387,56 +424,220 @@ def write_value(
     """One value as it leaves the process, and what was cut. ``rule``: it is withheld already, by the expression it
     came from.
     """
-    root, shared = copied, _NOTHING_SHARED
+    root, shared, values = copied, _NOTHING_SHARED, 0
     if type(copied) is CopiedValue:
-        root, limits, shared, _ = copied
-    writer = NodeWriter(redactor, limits, shared)
+        root, limits, shared, values = copied
+    writer = NodeWriter(redactor, limits, shared, values)
     held = writer.held(root, name, path or name, rule)
     writer.run()
+    writer.end()
     return held, sorted(writer.cuts)
 
 
-class NodeWriter:
-    """Turns copies into `wire.Value`s, breadth first, within the byte limit."""
+Container = tuple[Node, wire.Value, str, tuple[int, ...], int]
+"""A container to be filled: node, value and path; the ids of those it lies in (itself included) that stand in several
+places; how many levels may be opened inside it."""
 
-    def __init__(self, redactor: Redactor, limits: wire.Limits, shared: Shared) -> None:
+
+class NodeWriter:
+    """Turns copies into `wire.Value`s, breadth first, within the limits.
+
+    What stands in several places is written in the first, and then in the others: if nothing in it stands in several
+    places itself, the same values are taken again; else as many are written again as were copied (``values``).
+    """
+
+    def __init__(self, redactor: Redactor, limits: wire.Limits, shared: Shared, values: int = 0) -> None:
         self.redactor = redactor
         self.limits = limits
         self.shared = shared
-        self.harmless_texts = redactor.harmless_texts
-        self.known_names = {} if redactor.looks_at_paths else redactor.known_names
-        """Verdicts by name, where these alone decide whether a value is withheld."""
         self.room = limits.bytes
         self.plain_length = min(limits.length, MAX_SCANNED)
+        beyond = MAX_SCANNED if redactor.looks_at_values else LONGEST_SECRET
+        self.scanned = min(MAX_SCANNED, self.plain_length + beyond)
+        """Characters of a text that are looked through."""
+        self.one_by_one = redactor.looks_at_paths or self.plain_length < LONGEST_HARMLESS
+        """Whether each leaf must be looked at by itself."""
         self.cuts: set[str] = set()
-        self.todo: list[tuple[Node, wire.Value, str, tuple[int, ...]]] = []
+        self.todo: list[Container] = []
+        self.again: list[Container] = []
+        """Those that stand elsewhere, too, and were met there before."""
+        self.first: dict[int, Container] = {}
+        self.costs: dict[int, int] = {}
+        """Bytes that what is inside them takes."""
+        self.tangled: set[int] = set()
+        """Those in which something stands in several places itself."""
+        self.repeats = max(values, _FEWEST_REPEATS)
+        self.above: tuple[int, ...] = ()
+        """Which of the shared nodes the container lies in that is being filled."""
+        self.levels = limits.depth
+        """How many levels of containers may still be opened inside it."""
 
-    def begin(self, target: dict[str, wire.Value], variables: Iterable[tuple[str, Copy]]) -> None:
+    def begin(
+        self, target: dict[str, wire.Value], variables: Iterable[tuple[str, Copy]], levels: int | None = None
+    ) -> None:
+        """Write these, of which `run` is to fill the containers, down to so many ``levels``."""
+        self.above, self.levels = (), self.limits.depth if levels is None else levels
         for name, copy in variables:
             target[name] = self.held(copy, name, name)
 
     def begin_items(self, target: list[wire.Value], items: Iterable[Copy]) -> None:
+        self.above, self.levels = (), self.limits.depth
         target += [self.held(copy, "", "") for copy in items]
 
     def run(self) -> None:
-        """Fill every container whose turn has come, until all are full or the room is used up.
+        """Fill every container whose turn has come, until all are full or the room is used up."""
+        self.fill_all(repeated=False)
+        while self.again:
+            again, self.again = self.again, []
+            self.todo += [each for each in again if not self.taken_again(each)]
+            self.fill_all(repeated=True)
 
-        What was copied is taken apart: nodes that hold each other would wait for a full collection of garbage, which
-        a large process rarely makes.
+    def fill_all(self, *, repeated: bool) -> None:  # noqa: C901
+        """Fill what waits, and what that brings.
+
+        One function on purpose, with the commonest cases of `fill` spelled out: there are hundreds of containers in a
+        capture, and a call costs more than the work.
         """
-        position = 0
-        while position < len(self.todo):
+        redactor, shared, todo, one_by_one = self.redactor, self.shared, self.todo, self.one_by_one
+        texts, names, numbers = redactor.harmless_texts, redactor.harmless_names, _SMALL_NUMBERS
+        opens = not redactor.looks_at_types
+        for position, container in enumerate(todo):  # which grows meanwhile
             if not position % _LOOK_EVERY:
                 slices.give_way()
-            node, value, path, above = self.todo[position]
-            position += 1
-            self.fill(node, value, path, above)
+            if repeated and not self.may_repeat(container):
+                continue
+            node, value, path, above, levels = container
+            shape, content = node[1], node[2]
+            self.above, self.levels = above, levels
+            room = before = self.room
+            if (
+                one_by_one
+                or room < (len(content) + 1) * _DEAREST
+                or (shape is ITEMS and 1 < len(content) < 4 and type(content[0]) is not int)
+            ):
+                self.fill(node, value, path)
+                room = self.room
+            else:
+                keys: list[Any] = []
+                held: list[wire.Value] = []
+                for each in content:
+                    if shape is not ITEMS:
+                        key, each = each
+                        shown = names.get(key) if type(key) is str else None
+                        if shown is None:
+                            self.room = room
+                            pair = self.pair(shape, key, each, "")
+                            room = self.room
+                            keys.append(pair[0])
+                            held.append(pair[1])
+                            continue
+                        room -= len(key) + 12
+                        keys.append(shown if shape is ENTRIES else key)
+                    cls = type(each)
+                    made: wire.Value | None = None
+                    if cls is str:
+                        made = texts.get(each)
+                        if made is not None:
+                            room -= len(each) + 12
+                    elif cls is list:
+                        name, kind, _, size, cut, note = each
+                        if (
+                            opens and levels > 0 and cut is None and note is None
+                            and kind is not SCALAR and kind is not NAMED and id(each) not in shared
+                        ):  # fmt: skip
+                            room -= len(name) + 8
+                            made = wire.Value(name, UNSET, size)
+                            todo.append((each, made, "", above, levels - 1))
+                    elif cls is int:
+                        made = numbers.get(each)
+                        if made is None and -(10**12) < each < 10**12:
+                            made = wire.Value("int", each)
+                        room -= 12
+                    elif cls is float:
+                        made = wire.Value("float", each)
+                        room -= 12
+                    elif cls is bool or each is None:
+                        made = _SINGLETONS[each]
+                        room -= 12
+                    if made is None:
+                        self.room = room
+                        made = self.held(each, "", "")
+                        room = self.room
+                    held.append(made)
+                if shape is ITEMS:
+                    value.items = held
+                elif shape is FIELDS:
+                    value.fields = dict(zip(keys, held))  # noqa: B905 (as many of each)
+                else:
+                    value.entries = list(zip(keys, held))  # noqa: B905
+                self.room = room
+            for ident in above:
+                self.costs[ident] = self.costs.get(ident, 0) + before - room
+        todo.clear()
+
+    def may_repeat(self, container: Container) -> bool:
+        """Whether what was written elsewhere, too, may be written here again."""
+        node, value, *_ = container
+        self.repeats -= len(node[2])
+        if self.repeats < 0:
+            self.cut(value, "depth")
+        return self.repeats >= 0
+
+    def taken_again(self, container: Container) -> bool:
+        """Whether all there is to write about a container was written before, and stands here now, too."""
+        node, value, _, _, levels = container
+        _, first, _, _, levels_then = self.first[id(node)]
+        cost = self.costs.get(id(node), 0)
+        if id(node) in self.tangled or levels < levels_then or cost > self.room or self.one_by_one:
+            return False
+        self.room -= cost
+        value.items, value.entries, value.fields = first.items, first.entries, first.fields
+        value.cut = first.cut
+        return True
+
+    def fill(self, node: Node, value: wire.Value, path: str) -> None:
+        """Write what is inside one container, each thing looked at by itself."""
+        shape, content = node[1], node[2]
+        if self.room <= 0:
+            self.cut(value, "bytes")
+        elif shape is ITEMS:
+            value.items = self.secret_pair(node, path) or [self.held(each, "", path) for each in content]
+        elif shape is FIELDS:
+            value.fields = dict(self.pair(shape, key, each, path) for key, each in content)
+        else:
+            value.entries = [self.pair(shape, key, each, path) for key, each in content]
+
+    def cut(self, value: wire.Value, reason: str) -> None:
+        value.cut = reason
+        self.cuts.add(reason)
+
+    def pair(self, shape: str, key: Copy, each: Copy, path: str) -> tuple[Any, wire.Value]:
+        """A name or key as it leaves, and what stands under it."""
+        cls = type(key)
+        if cls is str:
+            name = key[:_LONGEST_NAME]
+            self.redactor.is_harmless(name)  # it remembers
+        else:
+            name = key[:_LONGEST_NAME].decode("latin-1") if cls is bytes else ""
+        shown = self.field_name(key) if shape is FIELDS else self.held(key, "", path)
+        return shown, self.held(each, name, f"{path}.{name}" if self.redactor.looks_at_paths else "")
+
+    def field_name(self, key: Copy) -> str:
+        """A name; nothing prevents other keys in the ``__dict__`` of an object."""
+        name = (
+            key[:_LONGEST_NAME] if type(key) is str else f"[{key if type(key) is int else _type_name(key)}]"
+        )
+        self.room -= len(name)
+        return "[withheld]" if self.redactor.text_rule(name) else _encodable(name)
+
+    def end(self) -> None:
+        """Take apart what was copied: nodes that hold each other would wait for a full collection of garbage, which
+        a large process rarely makes.
+        """
         for node in self.shared.values():
             node[2] = None
 
-    def held(
-        self, copy: Copy, name: str, path: str, rule: str = "", above: tuple[int, ...] = ()
-    ) -> wire.Value:
+    def held(self, copy: Copy, name: str, path: str, rule: str = "") -> wire.Value:
         """The value under ``name``, withheld if a rule says so. Fails closed."""
         redactor = self.redactor
         try:
@@ -447,10 +648,7 @@ class NodeWriter:
                 rule = redactor.path_rule(path)
             if rule:
                 return self.withheld(copy, rule)
-            cls = type(copy)
-            if cls is list:
-                return self.value_of_node(copy, path, above)
-            return self.plain(copy) or self.leaf(copy)
+            return self.value_of_node(copy, path) if type(copy) is list else self.leaf(copy)
         except (*_READ_ERRORS, RuntimeError):
             self.cuts.add("redacted: failed")
             return wire.Value(type=_type_name(copy), redacted="failed")
@@ -462,35 +660,6 @@ class NodeWriter:
 
     # leaves
 
-    def plain(self, leaf: Copy) -> wire.Value | None:
-        """The commonest leaves, which need no looking at: texts judged harmless before, and small numbers. Else
-        None.
-        """
-        cls = type(leaf)
-        if cls is str:
-            value = self.harmless_texts.get(leaf)
-            if value is None:
-                return None
-            length = len(leaf)
-            if length + 12 >= self.room or length > self.plain_length:
-                return None
-            self.room -= length + 12
-            return value
-        if cls is int:
-            value = _SMALL_NUMBERS.get(leaf)
-            if value is None:
-                if not -(10**12) < leaf < 10**12:
-                    return None
-                value = wire.Value("int", leaf)
-        elif cls is float:
-            value = wire.Value("float", leaf)
-        elif cls is bool or leaf is None:
-            value = _SINGLETONS[leaf]
-        else:
-            return None
-        self.room -= 12
-        return value
-
     def leaf(self, copy: Any) -> wire.Value:
         """An immutable leaf of a builtin type."""
         cls = type(copy)
@@ -499,6 +668,10 @@ class NodeWriter:
         self.room -= 12
         if cls is int:
             return self.integer("int", copy, None)
+        if cls is float:
+            return wire.Value("float", copy)
+        if cls is bool or copy is None:
+            return _SINGLETONS[copy]
         if cls is bytes:
             return self.octets("bytes", copy, None, None)
         return self.shown(foreign.name_of(cls), copy, None)
@@ -521,7 +694,7 @@ class NodeWriter:
         self, name: str, text: str, whole: Any, size: int | None, note: str | None, cut: str | None = None
     ) -> wire.Value:
         """A text, looked through for secrets, then cut to length."""
-        rule = self.redactor.text_rule(text)
+        rule = self.redactor.text_rule(text if len(text) <= self.scanned else text[: self.scanned])
         if rule:
             return self.withheld_leaf(name, rule, whole, cut)
         true_size = len(text) if size is None else size
@@ -545,7 +718,7 @@ class NodeWriter:
 
     def octets(self, name: str, octets: bytes, size: int | None, cut: str | None) -> wire.Value:
         """Bytes, shown one character a byte."""
-        kept = octets[: min(MAX_SCANNED, len(octets))].decode("latin-1")
+        kept = octets[: self.scanned].decode("latin-1")
         value = self.text(name, kept, octets, size if size is not None else len(octets), None, cut)
         if value.cut is None and value.redacted is None:
             value.size = None if len(octets) <= len(kept) else len(octets)
@@ -557,13 +730,13 @@ class NodeWriter:
 
     # nodes
 
-    def value_of_node(self, node: Node, path: str, above: tuple[int, ...]) -> wire.Value:
+    def value_of_node(self, node: Node, path: str) -> wire.Value:
         name, shape, content, size, cut, note = node
         self.room -= 8 + len(name)
         rule = self.redactor.type_rule(name) if self.redactor.looks_at_types else ""
         if rule:
             return self.withheld(node, rule)
-        if shape == SCALAR:
+        if shape is SCALAR:
             return self.scalar(name, content, size, cut, note)
         value = wire.Value(name, UNSET, size)  # by position and without the rest, which costs half
         if note is not None:
@@ -571,18 +744,22 @@ class NodeWriter:
         if cut is not None:
             value.cut = cut
             self.cuts.add(cut.partition(" ")[0])
-        if shape == NAMED:
+        if shape is NAMED:
             return value
-        if self.shared and id(node) in self.shared:
-            if id(node) in above:
-                self.cuts.add("cycle")
-                value.cut, value.size = "cycle", None
-                return value
-            above = (*above, id(node))
-        if len(above) > MAX_DEPTH:
-            value.cut = "depth"
-            return value
-        self.todo.append((node, value, path, above))
+        above, levels = self.above, self.levels
+        if id(node) in above:
+            self.tangled.update(above)
+            self.cut(value, "cycle")
+            value.size = None
+        elif levels <= 0 and content:
+            self.cut(value, "depth")
+        elif id(node) in self.shared:
+            self.tangled.update(above)
+            container = node, value, path, (*above, id(node)), levels - 1
+            met = self.first.setdefault(id(node), container)
+            (self.todo if met is container else self.again).append(container)
+        else:
+            self.todo.append((node, value, path, above, levels - 1))
         return value
 
     def scalar(
@@ -609,25 +786,7 @@ class NodeWriter:
         self.cuts.add(readers.OPAQUE)
         return wire.Value(name, cut=readers.OPAQUE, note=note)
 
-    def fill(self, node: Node, value: wire.Value, path: str, above: tuple[int, ...]) -> None:
-        """Write what is inside one container."""
-        shape, content = node[1], node[2]
-        if self.room <= 0:
-            value.cut = "bytes"
-            self.cuts.add("bytes")
-            return
-        if shape == ITEMS:
-            value.items = self.pair(node, path) or self.items(content, path, above)
-        elif shape == FIELDS:
-            value.fields = self.fields(content, path, above)
-        elif shape == ENTRIES:
-            value.entries = self.entries(content, path, above)
-
-    def items(self, content: Iterable[Copy], path: str, above: tuple[int, ...]) -> list[wire.Value]:
-        plain = self.plain
-        return [plain(each) or self.held(each, "", path, above=above) for each in content]
-
-    def pair(self, node: Node, path: str) -> list[wire.Value] | None:
+    def secret_pair(self, node: Node, path: str) -> list[wire.Value] | None:
         """A secret's name and what stands beside it: headers are kept as pairs, or with the name twice. Else None."""
         content = node[2]
         if not 1 < len(content) < 4 or node[0] not in _PAIRS:
@@ -641,40 +800,11 @@ class NodeWriter:
             return None
         return [self.held(name, "", path), *(self.withheld(each, rule) for each in content[1:])]
 
-    # What is neither a container nor under a name that has a rule or was not judged yet is told at once.
 
-    def fields(self, content: Pairs, path: str, above: tuple[int, ...]) -> dict[str, wire.Value]:
-        plain, known_names = self.plain, self.known_names
-        written = {}
-        for name, each in content:
-            shown = self.field_name(name)
-            value = plain(each) if type(each) is not list and known_names.get(name) == "" else None
-            written[shown] = value or self.held(each, name, self.inside(path, name), above=above)
-        return written
-
-    def field_name(self, name: str) -> str:
-        self.room -= len(name)
-        if name in self.harmless_texts:
-            return name
-        return "[withheld]" if self.redactor.text_rule(name) else _encodable(name[:200])
-
-    def entries(
-        self, content: Pairs, path: str, above: tuple[int, ...]
-    ) -> list[tuple[wire.Value, wire.Value]]:
-        plain, known_names = self.plain, self.known_names
-        written = []
-        for key, each in content:
-            shown = plain(key) or self.held(key, "", path, above=above)
-            cls = type(key)
-            name = key[:200] if cls is str else key[:200].decode("latin-1") if cls is bytes else ""
-            value = plain(each) if type(each) is not list and known_names.get(name) == "" else None
-            written.append((shown, value or self.held(each, name, self.inside(path, name), above=above)))
-        return written
-
-    def inside(self, path: str, name: str) -> str:
-        return f"{path}.{name}" if self.redactor.looks_at_paths else ""
-
-
+_DEAREST: Final = 512
+"""Bytes that a harmless leaf or an unopened container takes at most, with its name."""
+_FEWEST_REPEATS: Final = 256
+"""How many values may be repeated of however small a capture."""
 _PAIRS: Final = ("tuple", "list")
 _LONGEST_NAME: Final = 200
 _SHOWN_IDS: Final = LEAF_IDS | frozenset(map(id, (uuid.UUID, datetime.datetime, datetime.time)))

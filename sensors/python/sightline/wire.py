@@ -137,6 +137,8 @@ class Limits(Struct, omit_defaults=True):
     variable_frames: int = 5
     bytes: int = 64 * 1024
     deadline_ms: float = 10.0
+    library_depth: int = 0
+    """In the frames of libraries, unless the probe stands in that library: 0 for types and plain values alone."""
 
 
 class Location(Struct, omit_defaults=True):

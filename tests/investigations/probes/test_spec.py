@@ -32,7 +32,7 @@ def problems(**fields: Any) -> list[tuple[str, str]]:
                 {"name": "n", "expression": "len(items)"},
             ]
         },
-        {"limits": {"depth": 2, "deadline_ms": 5}},
+        {"limits": {"depth": 2, "deadline_ms": 5, "library_depth": 0}},
         {"targeting": {"percent": 10}},
         {"kind": "logpoint", "template": "paid", "options": {"level": "error", "pipe": True}},
         {"kind": "metric", "value": "order.total"},

@@ -133,6 +133,23 @@ def test_captured_text_is_never_markup(
         assert "&lt;img" in page
 
 
+def test_a_librarys_frame_says_how_to_see_more_of_it(
+    browse: Browse, viewer: Actor, probe: object, make_capture: Callable[..., Capture]
+) -> None:
+    from sightline import wire
+
+    told = {"request": wire.Value("flask.wrappers.Request", cut="depth")}
+    frames = [wire.Frame("view", "/srv/app/shop.py", 9, variables={"n": wire.Value("int", 3)})]
+    theirs = [wire.Frame("dispatch", "/srv/site-packages/flask/app.py", 880, variables=told, cut="depth")]
+    own, of_both = (make_capture(probe, frames=each) for each in (frames, [*frames, *theirs]))
+
+    assert "library_depth" not in browse(viewer).get(f"/captures/{show('cap', own.id)}/").content.decode()
+    assert (
+        browse(viewer).get(f"/captures/{show('cap', of_both.id)}/").content.decode().count("library_depth")
+        == 1
+    )
+
+
 def test_a_session_with_many_probes_and_captures_asks_no_more_than_one_with_few(
     browse: Browse,
     viewer: Actor,
