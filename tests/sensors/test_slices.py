@@ -38,3 +38,13 @@ def test_after_each_slice_the_thread_rests(clock):
         turn.give_way()
         clock.now += slices.WORK_S * 1.01
     assert clock.slept == [slices.REST_S] * 4
+
+
+def test_who_has_just_slept_begins_at_once(clock):
+    turn = slices.Slices()
+    turn.begin()
+    turn.give_way()
+    assert clock.slept == []
+    clock.now += slices.WORK_S * 1.01
+    turn.give_way()
+    assert clock.slept == [slices.REST_S]

@@ -21,13 +21,17 @@ class Slices:
     def __init__(self) -> None:
         self._until = 0.0
 
+    def begin(self) -> None:
+        """A slice begins now: the thread has just slept."""
+        self._until = native.monotonic() + WORK_S
+
     def give_way(self) -> None:
         """Sleep if the slice is over. Cheap enough for a loop."""
         if native.monotonic() > self._until:
             native.sleep(REST_S)
-            self._until = native.monotonic() + WORK_S
+            self.begin()
 
 
 of_the_sensor: Final = Slices()
 """There is one thread that writes, in each process."""
-give_way = of_the_sensor.give_way
+begin, give_way = of_the_sensor.begin, of_the_sensor.give_way

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol as Interface
 
-from . import native, wire
+from . import native, slices, wire
 from .outbox import Outbox, Record, nobody_sleeps
 from .protocol import (
     BATCH_BYTES,
@@ -37,7 +37,8 @@ from .websocket import ConnectionFailed, Waiter, WebSocket
 logger = logging.getLogger("sightline")
 
 FLUSH_EVERY_S = 0.010
-"""Records that follow one another are gathered this long; the first after a pause goes out at once."""
+"""Records are gathered this long, the first after a pause too: what is written at once delays the answer to the very
+request it was kept of."""
 LONGEST_TICK_S = 1.0
 END_WITHIN_S = 1.0
 """How much longer than asked the thread may take to end: one call into the operating system."""
@@ -167,9 +168,13 @@ class Pump:
         if self._outbox.has_records:  # came before the flag was up
             timeout = 0.0
         try:
-            return self._wait(websocket, timeout)
+            readable = self._wait(websocket, timeout)
         finally:
             self._outbox.asleep = False
+        if self._outbox.has_records and not self._stopping:
+            self._wait(None, FLUSH_EVERY_S)
+            slices.begin()
+        return readable
 
     def _wait(self, websocket: WebSocket | None, timeout: float) -> bool:
         self._host.rests(True)
