@@ -35,7 +35,7 @@ tenant_header = ""
 _threads: dict[int, threading.Thread] = threading._active  # type: ignore[attr-defined]
 """Read, never written: `threading.current_thread()` would make a dummy thread where there is none."""
 _task_execution: ContextVar[str] = ContextVar("sightline_execution", default="")
-_kept: dict[str, Trace] = {}
+kept: dict[str, Trace] = {}
 """Requests and tasks under way of which something was kept, each with its trace."""
 _executions = iter(range(1, sys.maxsize))
 
@@ -61,9 +61,9 @@ def current(frame: FrameType | None = None) -> Context:
         execution = frameworks.execution_of(thread, "thread")
     trace = _trace()
     if work is not None and work.framework != "executor" and execution:
-        if len(_kept) >= frameworks.MOST_EXECUTIONS:
-            _kept.clear()
-        _kept[execution] = trace
+        if len(kept) >= frameworks.MOST_EXECUTIONS:
+            kept.clear()
+        kept[execution] = trace
     return name, task, trace, execution, work
 
 
@@ -79,7 +79,7 @@ def _made_bare(name: str) -> Context:
 
 def ended(execution: str) -> Trace | None:
     """An execution is over: the trace under which something of it was kept; None when nothing was."""
-    return _kept.pop(execution, None)
+    return kept.pop(execution, None)
 
 
 def task_execution() -> str:

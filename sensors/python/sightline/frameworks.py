@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from types import FrameType
 from typing import Any, Final, NamedTuple
@@ -41,8 +41,8 @@ class Work(NamedTuple):
     execution: str = ""
 
 
-Reader = Callable[[Mapping[str, Any], "FrameType | None", str], "Work | None"]
-"""``(locals of the framework's frame, the frame it called, the header that names the tenant)``."""
+Reader = Callable[[FrameType, "FrameType | None", str], "Work | None"]
+"""``(the framework's frame, the frame it called, the header that names the tenant)``."""
 
 
 def loaded() -> bool:
@@ -70,7 +70,7 @@ def _read(frame: FrameType, inner: FrameType | None, header: str) -> Work | None
     file = code.co_filename.replace("\\", "/")
     for part, read in _ENTRIES[code.co_name]:
         if part in file:
-            return read(dict(variables_of(frame)), inner, header)
+            return read(frame, inner, header)
     return None
 
 
@@ -86,9 +86,14 @@ def field(value: object, name: str) -> Any:
     return None if found is foreign.MISSING else found
 
 
+def locals_of(frame: FrameType) -> dict[str, Any]:
+    """The local variables of ``frame`` by their names."""
+    return dict(variables_of(frame))
+
+
 def local(frame: FrameType, name: str) -> Any:
     """A local variable of ``frame``, or None."""
-    return dict(variables_of(frame)).get(name)
+    return locals_of(frame).get(name)
 
 
 def _text(value: object) -> str:
@@ -135,8 +140,8 @@ def execution_of(anchor: object, kind: str) -> str:
 # ---------------------------------------------------------------- Django
 
 
-def _django(held: Mapping[str, Any], inner: FrameType | None, header: str) -> Work | None:
-    return _django_request(held.get("request"), header)
+def _django(frame: FrameType, inner: FrameType | None, header: str) -> Work | None:
+    return _django_request(local(frame, "request"), header)
 
 
 def _django_request(request: object, header: str) -> Work | None:
@@ -152,7 +157,7 @@ def _django_request(request: object, header: str) -> Work | None:
     )
 
 
-def _django_elsewhere(held: Mapping[str, Any], inner: FrameType | None, header: str) -> Work | None:
+def _django_elsewhere(frame: FrameType, inner: FrameType | None, header: str) -> Work | None:
     """A view that asgiref runs on another thread or loop: the request is among what it was called with."""
     if inner is None:
         return None
@@ -165,7 +170,7 @@ def _django_elsewhere(held: Mapping[str, Any], inner: FrameType | None, header: 
 
 def _arguments(frame: FrameType) -> Iterator[object]:
     """What the frame's function was called with, as far as it still stands under its names."""
-    code, held = frame.f_code, dict(variables_of(frame))
+    code, held = frame.f_code, locals_of(frame)
     count = code.co_argcount + code.co_kwonlyargcount
     for name in code.co_varnames[:count]:
         yield held.get(name)
@@ -182,7 +187,7 @@ def _wsgi_name(header: str) -> str:
 # ---------------------------------------------------------------- Flask
 
 
-def _flask_frame(held: Mapping[str, Any], inner: FrameType | None, header: str) -> Work | None:
+def _flask_frame(frame: FrameType, inner: FrameType | None, header: str) -> Work | None:
     return _flask(header)
 
 
@@ -193,12 +198,11 @@ def _flask(header: str) -> Work | None:
     request = field(context, "request") or field(context, "_request")
     if request is None:
         return None
-    environ = field(request, "environ")
     return Work(
         "flask",
         method=_text(field(request, "method")),
         route=_text(field(field(request, "url_rule"), "rule")),
-        tenant=_text(_entry(environ, _wsgi_name(header))) if header else "",
+        tenant=_text(_entry(field(request, "environ"), _wsgi_name(header))) if header else "",
         execution=execution_of(context, "request"),
     )
 
@@ -206,7 +210,8 @@ def _flask(header: str) -> Work | None:
 # ---------------------------------------------------------------- Starlette and FastAPI
 
 
-def _starlette(held: Mapping[str, Any], inner: FrameType | None, header: str) -> Work | None:
+def _starlette(frame: FrameType, inner: FrameType | None, header: str) -> Work | None:
+    held = locals_of(frame)
     scope = held.get("scope")
     if type(scope) is not dict or _entry(scope, "type") not in ("http", "websocket"):
         return None
@@ -232,7 +237,8 @@ def _header_of(headers: object, name: str) -> str:
 # ---------------------------------------------------------------- Celery, gunicorn, executors
 
 
-def _celery(held: Mapping[str, Any], inner: FrameType | None, header: str) -> Work | None:
+def _celery(frame: FrameType, inner: FrameType | None, header: str) -> Work | None:
+    held = locals_of(frame)
     headers = _entry(held.get("request"), "headers")
     return Work(
         "celery",
@@ -242,8 +248,8 @@ def _celery(held: Mapping[str, Any], inner: FrameType | None, header: str) -> Wo
     )
 
 
-def _gunicorn(held: Mapping[str, Any], inner: FrameType | None, header: str) -> Work | None:
-    request = held.get("req")
+def _gunicorn(frame: FrameType, inner: FrameType | None, header: str) -> Work | None:
+    request = local(frame, "req")
     if request is None:
         return None
     return Work(
@@ -251,17 +257,17 @@ def _gunicorn(held: Mapping[str, Any], inner: FrameType | None, header: str) -> 
     )
 
 
-def _work_item(held: Mapping[str, Any], inner: FrameType | None, header: str) -> Work | None:
+def _work_item(frame: FrameType, inner: FrameType | None, header: str) -> Work | None:
     """What was handed to a thread pool with ``submit`` or ``map``."""
-    item = held.get("self")
+    item = local(frame, "self")
     if not _is(item, "concurrent.futures.thread", "_WorkItem"):
         return None
     return _flask(header) or Work("executor", execution=execution_of(item, "work"))
 
 
-def _anyio(held: Mapping[str, Any], inner: FrameType | None, header: str) -> Work | None:
+def _anyio(frame: FrameType, inner: FrameType | None, header: str) -> Work | None:
     """A plain function that Starlette or FastAPI runs on a thread: its request is not to be seen from there."""
-    return _flask(header) or Work("executor", execution=execution_of(held.get("future"), "work"))
+    return _flask(header) or Work("executor", execution=execution_of(local(frame, "future"), "work"))
 
 
 _ENTRIES: Final[dict[str, tuple[tuple[str, Reader], ...]]] = {

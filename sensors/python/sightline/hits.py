@@ -223,7 +223,7 @@ class ProbeHits:
             mono=mono,
             cost_us=round(cost / 1e3, 3),
         )
-        context.fill(capture, here, self.room.redactor.mask)
+        context.fill(capture, here, self.room.redactor.mask_again)
         self.kind.write(capture, payload)
         return capture
 

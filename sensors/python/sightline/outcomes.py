@@ -77,6 +77,8 @@ class Outcomes:
 
     def _fire(self, end: _End) -> Fire:
         def tell(told: Any, frame: FrameType) -> bool:
+            if not context.kept:
+                return False  # nothing was captured of any execution
             execution, reason = end.read(told, frame)
             trace = context.ended(execution) if execution else None
             if reason and trace is not None:
