@@ -316,8 +316,13 @@ def false_discovery(p: Floats, smallest: Floats, level: float) -> tuple[Floats, 
     adjusted = np.minimum.accumulate(scaled[::-1])[::-1]
     back = np.empty(len(kept))
     back[order] = np.minimum(adjusted, 1.0)
-    q[chosen] = back
+    q[chosen] = _without_last_bits(back)
     return q, len(kept)
+
+
+def _without_last_bits(values: Floats) -> Floats:
+    """To twelve digits: the last bits depend on where among others a value was worked out, and so on their order."""
+    return np.array([float(f"{value:.12g}") for value in values.tolist()])
 
 
 def _testable(smallest: Floats, level: float) -> int:
