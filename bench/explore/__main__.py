@@ -1,8 +1,8 @@
 """`python -m bench.explore [--python 3.12] [suite ...]`: every suite on every CPython, one JSON line each.
 
 Each runs twice without probes and once with. What passed both times without must pass with; 1 when something did not.
-Tests that failed with probes are run once more by themselves, with probes still: one that fails there too is a
-difference, one that passes depends on the machine's load, or on the tests before it, and is told.
+Tests that failed or hung with probes are run once more by themselves, with probes still: one that does so there too is
+a difference, one that passes depends on the machine's load, or on the tests before it, and is told.
 """
 
 from __future__ import annotations

@@ -110,8 +110,8 @@ def whole_in(lines: Path) -> set[tuple[str, str]]:
 
 
 def failed_once(line: dict[str, Any], armed: Run) -> list[str]:
-    """The differences that are tests which ran to their end and failed: whether they always do is to be seen."""
-    return [test for test in line["differences"] if test in armed.outcomes]
+    """The differences that are tests which failed, or hung: whether they always do is to be seen."""
+    return [test for test in line["differences"] if test in armed.outcomes or test == armed.hangs_at]
 
 
 def excuse_what_passes(line: dict[str, Any], again: Run) -> None:

@@ -83,6 +83,14 @@ def test_a_failure_counts_when_the_test_fails_by_itself_too(tmp_path: Path) -> N
     assert line["differences"].keys() == {"ships", "bills"}
 
 
+def test_a_test_that_hangs_is_tried_by_itself_too(tmp_path: Path) -> None:
+    plain = written(tmp_path, {"sells": "passed", "ships": "passed"})
+    hung = written(tmp_path, {"sells": "passed"}, code=None, under_way="ships")
+    line = compare(SUITE, [plain, plain], hung)
+    assert failed_once(line, hung) == ["ships"]
+    assert not line["whole"]
+
+
 def test_what_measures_the_interpreter_is_told_with_its_reason(tmp_path: Path) -> None:
     plain = written(tmp_path, {"counts_frames": "passed"})
     line = compare(SUITE, [plain, plain], written(tmp_path, {"counts_frames": "failed"}))
