@@ -16,7 +16,7 @@ WORKERS ?= $(shell $(PYTHON) -c 'import os; print(os.cpu_count() * 3 // 2)')
 # Dozens of processes start here: what one of them has compiled serves the others.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo up test test-dashboard test-sensor check format walk browser bench bench-analysis explore fuzz lock docs \
+.PHONY: help demo up test test-dashboard test-sensor test-compiled check format walk browser bench bench-analysis explore fuzz lock docs \
 	install install-demo install-sensor python clean clean-data
 
 help: ## this list
@@ -41,6 +41,11 @@ test-dashboard: install
 
 test-sensor: install install-sensor
 	@$(BIN)/python tests/sensor_suites.py
+
+test-compiled: install install-sensor ## the sensor's suite on a compiled copy of it; wants a C compiler and Python's headers
+	@for environment in .venv .venv-3.12 .venv-3.13; do \
+		if [ -d $$environment ]; then $(PYTHON) requirements/install.py $$environment compile; fi; done
+	@$(BIN)/python tests/compiled_suites.py
 
 check: install ## lint, format, types, directions between rooms, templates
 	$(BIN)/ruff check .
@@ -94,4 +99,4 @@ docs: install ## write the pages that are read from the code
 	$(BIN)/python -m tests.messages
 
 clean: ## what tools leave behind, and the environments; not the data directory
-	rm -rf .venv .venv-3.* .explore .pytest_cache .mypy_cache .ruff_cache .import_linter_cache test-results
+	rm -rf build .venv .venv-3.* .explore .pytest_cache .mypy_cache .ruff_cache .import_linter_cache test-results

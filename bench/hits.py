@@ -18,6 +18,7 @@ sys.path[:1] = [str(ROOT), str(ROOT / "sensors" / "python")]
 
 from bench.workload import NAME, SCENARIOS, Scenario, target, timed  # noqa: E402
 from sightline import testing, wire  # noqa: E402
+from sightline.engines.base import COMPILED  # noqa: E402
 
 ROUNDS = 30
 
@@ -51,6 +52,7 @@ def measure(scenario: Scenario) -> dict[str, Any]:
     return {
         "scenario": scenario.name,
         "engine": engine,
+        "sensor": "compiled" if COMPILED else "pure",
         "value": min(with_probe) - base,
         "baseline": base,
         "noise": sorted(without)[len(without) // 4] - base,

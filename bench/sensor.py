@@ -21,6 +21,8 @@ GOALS = {
     "path": 150.0, "path_not_sampled": 2.0, "assignment": 60.0,
 }  # fmt: skip
 PEERS = ("ddtrace", "debugpy")
+COMPILED = ROOT / "build" / "compiled"
+"""Where `make test-compiled` leaves the project with its sensor compiled."""
 GIVE_UP_S = 900.0
 CPU_OF_A_SNAPSHOT = 150.0
 HIT_FIGURES = [f"sensor.{name}" for name in ("idle", *GOALS, "snapshot_cpu")]
@@ -63,25 +65,42 @@ def interpreter_of(version: str) -> Path | None:
 
 def _of_one_python(interpreter: Path, version: str) -> Iterator[dict[str, Any]]:
     peers, missing = _peers(interpreter, version)
-    measured = {line["scenario"]: line for line in _measure(interpreter)}
+    yield from _of_one_sensor(_measure(interpreter), version, peers, missing)
+    if _is_compiled_for(version):
+        yield from _of_one_sensor(_measure(interpreter, root=COMPILED), version, peers, missing)
+
+
+def _is_compiled_for(version: str) -> bool:
+    tag = version.replace(".", "")
+    return any((COMPILED / "sensors" / "python" / "sightline").glob(f"hits.cpython-{tag}-*"))
+
+
+def _of_one_sensor(
+    lines: Iterable[dict[str, Any]], version: str, peers: dict[str, dict[str, float]], missing: dict[str, Any]
+) -> Iterator[dict[str, Any]]:
+    measured = {line["scenario"]: line for line in lines}
     idle = max(
         (measured[name] for name in ("idle_elsewhere", "idle_same_function")), key=lambda line: line["value"]
     )
     yield figure(
-        "sensor.idle", idle["value"], "us", python=version, engine=idle["engine"], baseline=idle["baseline"],
-        goal=0.0, tolerance=NOISE, peers=_worse_of(peers, "idle_elsewhere", "idle_same_function"), **missing,
+        "sensor.idle", idle["value"], "us", python=version, **_of_the_run(idle), goal=0.0, tolerance=NOISE,
+        peers=_worse_of(peers, "idle_elsewhere", "idle_same_function"), **missing,
     )  # fmt: skip
     for name, goal in GOALS.items():
         line = measured[name]
         yield figure(
-            f"sensor.{name}", line["value"], "us", python=version, engine=line["engine"], baseline=line["baseline"],
-            goal=goal, peers=_worse_of(peers, name), **missing,
+            f"sensor.{name}", line["value"], "us", python=version, **_of_the_run(line), goal=goal,
+            peers=_worse_of(peers, name), **missing,
         )  # fmt: skip
     line = measured["snapshot"]
     yield figure(
-        "sensor.snapshot_cpu", line["cpu"], "us", python=version, engine=line["engine"], baseline=line["baseline"],
-        goal=CPU_OF_A_SNAPSHOT,
-    )  # fmt: skip
+        "sensor.snapshot_cpu", line["cpu"], "us", python=version, **_of_the_run(line), goal=CPU_OF_A_SNAPSHOT
+    )
+
+
+def _of_the_run(line: dict[str, Any]) -> dict[str, Any]:
+    """Engine, whether the sensor was compiled, and the baseline."""
+    return {name: line[name] for name in ("engine", "sensor", "baseline")}
 
 
 def _of_the_process(interpreter: Path, version: str, name: str) -> dict[str, Any]:
@@ -115,10 +134,12 @@ def _worse_of(peers: dict[str, dict[str, float]], *scenarios: str) -> dict[str, 
     }
 
 
-def _measure(interpreter: Path, program: str = "hits.py", *arguments: str) -> Iterator[dict[str, Any]]:
+def _measure(
+    interpreter: Path, program: str = "hits.py", *arguments: str, root: Path = ROOT
+) -> Iterator[dict[str, Any]]:
     """The lines of a program of this folder under that interpreter, kept to one core where the system allows it."""
     pinned = {min(os.sched_getaffinity(0))} if hasattr(os, "sched_setaffinity") else None
-    command = [str(interpreter), str(ROOT / "bench" / program), *arguments]
+    command = [str(interpreter), str(root / "bench" / program), *arguments]
     done = subprocess.run(
         command,
         stdout=subprocess.PIPE,

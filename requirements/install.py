@@ -30,6 +30,7 @@ OURS = {
     "sensor": ["sensors/python"],
     "example": [],
     "fuzz": [],
+    "compile": [],
 }
 UVS_WORDS = {
     "index-url": "UV_DEFAULT_INDEX",

@@ -17,6 +17,7 @@ LOCKS = {
     "sensor": ["--group", "sensor"],
     "peers": ["--group", "peers"],
     "fuzz": ["--group", "fuzz"],
+    "compile": ["--group", "compile"],
     "explore": ["--group", "explore"],
 }
 ALONE = {"explore"}

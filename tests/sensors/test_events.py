@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from sightline import engines, linetables
-from sightline.engines.base import EVENTS, MISSING, PROCESS_WIDE, Engine, Event, Spot
+from sightline.engines.base import ABOVE_HOOK, EVENTS, MISSING, PROCESS_WIDE, Engine, Event, Spot
 from tests.observed import calls
 from tests.sensors.places import traced
 
@@ -37,12 +37,12 @@ class Ear:
         self.fire: Callable[..., bool] = self.on_entry if entry else self.on_told
 
     def on_entry(self, frame: FrameType | None = None, names: Any = None) -> bool:
-        frame = frame or sys._getframe(2)
+        frame = frame or sys._getframe(ABOVE_HOOK + 1)
         self.heard.append((self.event, frame.f_code.co_name))
         return self.off
 
     def on_told(self, told: Any, frame: FrameType | None = None) -> bool:
-        frame = frame or sys._getframe(2)
+        frame = frame or sys._getframe(ABOVE_HOOK + 1)
         assert isinstance(frame.f_code, CodeType)
         self.heard.append((self.event, told))
         return self.off

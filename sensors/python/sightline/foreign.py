@@ -232,8 +232,6 @@ def _overrides_getattribute(cls: type) -> bool:
 
 # ---------------------------------------------------------------- errors
 
-_OUR_FILES: Final = (os.path.dirname(__file__) + os.sep, uuid.__file__, datetime.__file__, decimal.__file__)
-
 
 def let_strangers_through(error: BaseException) -> None:
     """Raise ``error`` again if code that is not ours raised it: a signal handler or finaliser that ran meanwhile.
@@ -245,6 +243,15 @@ def let_strangers_through(error: BaseException) -> None:
         if not last.tb_frame.f_code.co_filename.startswith(_OUR_FILES):
             raise error
         last = last.tb_next
+
+
+_OUR_FILES: Final = (
+    os.path.dirname(__file__) + os.sep,
+    os.path.dirname(let_strangers_through.__code__.co_filename) + os.sep,  # another where it was compiled
+    uuid.__file__,
+    datetime.__file__,
+    decimal.__file__,
+)
 
 
 # ---------------------------------------------------------------- instance fields

@@ -14,7 +14,7 @@ from types import CodeType, FrameType, ModuleType
 from typing import Any, Final
 
 from . import engines, foreign, heap, native, wire
-from .engines.base import CannotArm, Engine, Fire, Names, Observer, Spot, Watching
+from .engines.base import ABOVE_FIRE, CannotArm, Engine, Fire, Names, Observer, Spot, Watching
 from .histograms import Histogram
 from .limits import Budget
 from .locator import file_of, modules, normalised
@@ -318,7 +318,7 @@ class _Function:
             if left < 0:
                 self._off()
                 return True
-            frame = frame or _getframe(2)
+            frame = frame or _getframe(ABOVE_FIRE)
             counts = self.counts
             counts.calls += 1
             caller = caller_of(frame)
@@ -335,7 +335,7 @@ class _Function:
         running = self._running
 
         def fire(told: object, frame: FrameType | None = None) -> bool:
-            frame = frame or _getframe(2)
+            frame = frame or _getframe(ABOVE_FIRE)
             began = running.pop(id(frame), None)
             if began is not None:
                 self.counts.duration.add((_monotonic() - began) * 1e3)
@@ -347,7 +347,7 @@ class _Function:
         running = self._running
 
         def fire(told: object, frame: FrameType | None = None) -> bool:
-            frame = frame or _getframe(2)
+            frame = frame or _getframe(ABOVE_FIRE)
             began = running.pop(id(frame), None)
             if began is None:
                 return False

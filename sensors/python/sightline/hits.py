@@ -16,7 +16,7 @@ from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any, get_args
 
 from . import context, expressions, native, snapshots, wire
-from .engines.base import Engine, Fire, Names
+from .engines.base import ABOVE_FIRE, Engine, Fire, Names
 from .errors import BudgetExceeded, DeadlinePassed, ExpressionError
 from .expressions import Compiled
 from .ids import uuid7
@@ -105,7 +105,7 @@ class ProbeHits:
         self.parts = [part if isinstance(part, str) else self.compile(part) for part in probe.template or ()]
         self.watches = [(watch, self.compile(watch.expression)) for watch in probe.watches or ()]
         self.scope: Callable[[FrameType], Mapping[str, Any]] | None = None
-        """What expressions see of a frame; None where its locals are all they use."""
+        """What expressions see of a frame; None where that is its ``f_locals``."""
         self.wants: frozenset[str] | None = None
         """The locals that expressions use, where they use nothing else."""
         self.shed_because = ""
@@ -145,7 +145,7 @@ class ProbeHits:
         names = {name for each in self.compiled() for name in each.names} - expressions.CALL_NAMES
         local = [{*code.co_varnames, *code.co_cellvars, *code.co_freevars} for code in codes]
         outside = sorted(name for name in names if not all(name in some for some in local))
-        self.scope = _locals_and_globals(outside) if outside else None
+        self.scope = _locals_and_globals(outside) if outside else native.fast_locals
         self.wants = None if outside else frozenset(names)
 
     @property
@@ -312,7 +312,7 @@ def _limiter_first(hits: ProbeHits, record: Then) -> Fire:
             count = tally.rate_limited = tally.rate_limited + 1
             return not count % LIMITED_EVERY and hits.book(LIMITED_EVERY * LIMITED_NS)
         if frame is None:
-            frame = _getframe(2)
+            frame = _getframe(ABOVE_FIRE)
         return record(frame, names, now)
 
     return fire
@@ -344,7 +344,7 @@ def conditional(hits: ProbeHits, condition: expressions.Compiled, then: Then) ->
             rare(tally, "evaluation_budget")
             return True
         if frame is None:
-            frame = _getframe(2)
+            frame = _getframe(ABOVE_FIRE)
         untimed -= 1
         if untimed <= 0:
             untimed = EVALUATED_EVERY + 1  # one more, because the timed hit comes through here again
@@ -378,7 +378,7 @@ def evaluating(hits: ProbeHits, then: Then) -> Fire:
             rare(tally, "evaluation_budget")
             return True
         if frame is None:
-            frame = _getframe(2)
+            frame = _getframe(ABOVE_FIRE)
         untimed -= 1
         if untimed <= 0:
             untimed = EVALUATED_EVERY + 1

@@ -8,7 +8,8 @@ from __future__ import annotations
 import _thread
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import FrameType
 from typing import Any
 
 
@@ -35,6 +36,14 @@ def start_thread(run: Callable[[], None]) -> int:
 allocate_lock: Callable[[], _thread.LockType] = original("_thread", "allocate_lock")
 get_ident: Callable[[], int] = original("_thread", "get_ident")
 sleep: Callable[[float], None] = original("time", "sleep")
+fast_locals: Callable[[FrameType], Mapping[str, Any]] | None
+"""The locals of a frame, read one at a time; None where the sensor was not compiled, and on 3.11."""
+try:
+    from . import _locals  # type: ignore[attr-defined, unused-ignore]
+except ImportError:
+    fast_locals = None
+else:
+    fast_locals = _locals.Locals
 monotonic = time.monotonic
 monotonic_ns = time.monotonic_ns
 time_ns = time.time_ns

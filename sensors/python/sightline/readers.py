@@ -182,7 +182,7 @@ def _read_array(value: Any, limits: wire.Limits) -> Node:
 
 def _read_view(value: Any, limits: wire.Limits) -> Node:
     """``mappingproxy``: what it looks at, if that is a dict; its own methods would ask the mapping."""
-    (inner, *_) = [*gc.get_referents(value), None]
+    inner = next(iter(gc.get_referents(value)), None)
     if type(inner) is not dict:
         return named("mappingproxy", cut=OPAQUE)
     read = read_dict(inner, limits)

@@ -16,6 +16,7 @@ import msgspec
 
 from . import __version__, context, engines, foreign, native, neighbours, outbox, ownership, wire
 from .config import SensorConfig
+from .engines.base import COMPILED
 from .errors import ConfigError
 from .functions import FunctionRecord
 from .hits import IDLE_HIT_NS, ProbeHits, Record, Room
@@ -275,7 +276,7 @@ class Sensor:
         facts = {
             "service": f"{self.config.service} in {self.config.environment}, instance {self.instance_id}",
             "python": platform.python_version(),
-            "sensor": __version__,
+            "sensor": f"{__version__}, compiled" if COMPILED else __version__,
             "engine": f"{self.engine.name}: {self.engine.reason}",
             "connection": link.sentence if link is not None else self.config.file or "none",
             "neighbours": ", ".join(neighbours.present()) or "none",

@@ -23,6 +23,7 @@ from msgspec.structs import replace
 
 from . import foreign, readers, slices, wire
 from .foreign import NoneType
+from .native import fast_locals
 from .ownership import library_of
 from .readers import ENTRIES, FIELDS, ITEMS, LEAF_IDS, NAMED, SCALAR, Node, reader_for
 from .redaction import LONGEST_HARMLESS, LONGEST_SECRET, MAX_SCANNED, Redactor
@@ -34,6 +35,7 @@ MAX_VARIABLES: Final = 250
 _LOOK_EVERY = 16
 _BYTES_A_NODE = 8
 _READ_ERRORS: Final = (TypeError, ValueError, AttributeError, LookupError, ArithmeticError, MemoryError)
+_COPY_ERRORS: Final = (*_READ_ERRORS, RuntimeError)
 
 Copy = Any
 """What stands for a value after copying: an immutable leaf, or a `readers.Node`."""
@@ -135,6 +137,8 @@ def copy_arguments(
 
     So many of its callers come with it. ``names`` are its locals where they are at hand.
     """
+    if names is None and fast_locals is not None:
+        names = fast_locals(frame)
     if names is None:
         local = frame.f_locals
         arguments = [local[name] for name in given]
@@ -200,8 +204,23 @@ if sys.version_info >= (3, 13):
 else:
     _OPTIMIZED = 0x1
     _getrefcount, _gettrace, _getprofile = sys.getrefcount, sys.gettrace, sys.getprofile
-    _FRAME_AND_US = 3
+
+    def _references_of_us() -> int:
+        local: dict[str, Any] = {}
+        return _getrefcount(local)
+
+    def _references_handed_on() -> int:
+        local: dict[str, Any] = {}
+        return _references_to(local)
+
+    def _references_to(local: dict[str, Any]) -> int:
+        return _getrefcount(local)
+
+    # Counted, because compiled code holds fewer references than the interpreter does.
+    _FRAME_AND_US: Final = 1 + _references_of_us()
     """References to the dict of locals: the frame's, our variable, and the argument of the call that counts them."""
+    _FRAME_AND_CALLER: Final = 1 + _references_handed_on()
+    """The same where the variable is our caller's, and handed on."""
 
     def variables_of(frame: FrameType) -> Pairs:
         """The locals, without leaving the frame a dict that would keep them alive longer than without us.
@@ -226,7 +245,7 @@ else:
     def _leave_no_dict(frame: FrameType, local: dict[str, Any]) -> None:
         """The same for whoever has taken what it wants out of ``local``."""
         if (
-            _getrefcount(local) == _FRAME_AND_US + 1  # our caller's variable
+            _getrefcount(local) == _FRAME_AND_CALLER
             and frame.f_code.co_flags & _OPTIMIZED
             and _gettrace() is None
             and _getprofile() is None
@@ -649,7 +668,7 @@ class NodeWriter:
             if rule:
                 return self.withheld(copy, rule)
             return self.value_of_node(copy, path) if type(copy) is list else self.leaf(copy)
-        except (*_READ_ERRORS, RuntimeError):
+        except _COPY_ERRORS:
             self.cuts.add("redacted: failed")
             return wire.Value(type=_type_name(copy), redacted="failed")
 

@@ -48,9 +48,9 @@ Names = Mapping[str, Any]
 Fire = Callable[..., bool]
 """``fire(frame=None, names=None)`` for `line`, `start` and `resume`, ``fire(told, frame=None)`` for other events.
 
-Called at every hit; never blocks. Without a frame it finds the one two calls up. ``names`` are the locals the watcher
-wants, where the engine has them at hand. True asks to switch the place off until `Engine.wake`, for `every_line` until
-the next `Engine.switch`; it means nothing for `PROCESS_WIDE` events."""
+Called at every hit; never blocks. Without a frame it finds the one `ABOVE_FIRE` calls up. ``names`` are the locals
+the watcher wants, where the engine has them at hand. True asks to switch the place off until `Engine.wake`, for
+`every_line` until the next `Engine.switch`; it means nothing for `PROCESS_WIDE` events."""
 
 
 class Spot(NamedTuple):
@@ -271,10 +271,10 @@ def _nothing(*told: object) -> bool:
 
 def all_of(fires: list[Fire]) -> Fire:
     """One call for several watchers; the place is switched off only when none of them wants it."""
-    getframe = sys._getframe
+    getframe, above = sys._getframe, ABOVE_FIRE
 
     def fire(frame: FrameType | None = None, names: Names | None = None) -> bool:
-        frame = frame or getframe(2)
+        frame = frame or getframe(above)
         off = True
         for each in fires:
             off = each(frame, names) and off
@@ -285,16 +285,24 @@ def all_of(fires: list[Fire]) -> Fire:
 
 def all_told(fires: list[Fire]) -> Fire:
     """The same for events that tell something."""
-    getframe = sys._getframe
+    getframe, above = sys._getframe, ABOVE_FIRE
 
     def fire(told: object, frame: FrameType | None = None) -> bool:
-        frame = frame or getframe(2)
+        frame = frame or getframe(above)
         off = True
         for each in fires:
             off = each(told, frame) and off
         return off
 
     return fire
+
+
+COMPILED: Final = type(_nothing) is not FunctionType
+"""Whether this is the sensor that was compiled when it was installed: what is compiled has no frames of its own."""
+ABOVE_HOOK: Final = 0 if COMPILED else 1
+"""How many frames the application's is above that of what the engine has it call."""
+ABOVE_FIRE: Final = 2 * ABOVE_HOOK
+"""How many it is above a `Fire` that is called by that."""
 
 
 def is_the_applications(error: Exception) -> bool:

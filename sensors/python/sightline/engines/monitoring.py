@@ -14,6 +14,7 @@ from types import CodeType
 from typing import Any, Final
 
 from sightline.engines.base import (
+    ABOVE_FIRE,
     MISSING,
     PROCESS_WIDE,
     CannotArm,
@@ -263,7 +264,7 @@ class MonitoringEngine:
             return self._on_write()
         return self._on_told(event, None if event in PROCESS_WIDE else _monitoring.DISABLE)
 
-    # Each of these calls `fire` itself: without a frame it looks for the one two calls up.
+    # Each of these calls `fire` itself: without a frame it looks for the application's itself.
 
     def _on_entry(self, event: Event) -> Callable[[CodeType, int], object]:
         fires, sites, rest = self._told[event], self._sites, self._rest
@@ -387,7 +388,7 @@ class _EveryLine(dict[int, Fire]):
 
 def _one_of_every(line: int, every: Fire) -> Fire:
     def fire() -> bool:
-        every(line, _getframe(2))
+        every(line, _getframe(ABOVE_FIRE))
         return False
 
     return fire
@@ -397,7 +398,7 @@ def _both(line: int, own: Fire, every: Fire) -> Fire:
     """Also for a line with watchers of its own; it cannot be switched off meanwhile."""
 
     def fire() -> bool:
-        frame = _getframe(2)
+        frame = _getframe(ABOVE_FIRE)
         every(line, frame)
         own(frame)
         return False
@@ -419,7 +420,7 @@ def _at_points(watchers: Sequence[Watcher]) -> Callable[..., Any]:
         here = table.get(offset)
         if here is None:
             return None
-        frame = _getframe(2)
+        frame = _getframe(ABOVE_FIRE)
         off = True
         for each, told in here:
             off = each(told, frame) and off

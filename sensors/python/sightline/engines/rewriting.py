@@ -15,6 +15,7 @@ from typing import Final
 from sightline import linetables
 from sightline.engines import recognised
 from sightline.engines.base import (
+    ABOVE_HOOK,
     MISSING,
     PROCESS_WIDE,
     CannotArm,
@@ -282,7 +283,7 @@ class Root:
         switch = self.switches.setdefault(id(original), Switch()) if every else None
         return inject(code, lines, _wanted(sites), events=events, every=every, switch=switch, writes=writes)
 
-    # Each of these calls `fire` itself: without a frame it looks for the one two calls up.
+    # Each of these calls `fire` itself: without a frame it looks for the application's itself.
 
     def _hook(self, site: Site) -> Hook:
         def hook(names: Names | None = None) -> None:
@@ -345,7 +346,10 @@ class Root:
             try:
                 if site.resting:
                     site.idle += 1
-                elif watcher.fire((point, before, owner), sys._getframe(1)) and len(site.watchers) == 1:
+                elif (
+                    watcher.fire((point, before, owner), sys._getframe(ABOVE_HOOK))
+                    and len(site.watchers) == 1
+                ):
                     site.rest()
             except Exception as error:
                 if is_the_applications(error):

@@ -14,7 +14,7 @@ from types import FrameType
 from typing import Any, Final, NamedTuple
 
 from sightline import exceptions, foreign, native, snapshots, wire, writers, writes
-from sightline.engines.base import MISSING, Spot, Watching
+from sightline.engines.base import ABOVE_FIRE, MISSING, Spot, Watching
 from sightline.errors import LocationError
 from sightline.hits import Listener, ProbeHits
 from sightline.kinds.base import Kind, named
@@ -153,7 +153,7 @@ class Assignment(Kind):
 
     def on_point(self, told: tuple[Point, bool, Any], frame: FrameType | None = None) -> bool:
         point, before, owner = told
-        frame = frame or _getframe(2)
+        frame = frame or _getframe(ABOVE_FIRE)
         if not before:
             return self.end(point, frame)
         if _get_ident() in self.hits.room.busy:
@@ -168,7 +168,7 @@ class Assignment(Kind):
         """For calls whose object is known only when they are made: it is their first argument."""
 
         def fire(told: tuple[Any, Any], frame: FrameType | None = None) -> bool:
-            frame = frame or _getframe(2)
+            frame = frame or _getframe(ABOVE_FIRE)
             point = points.get(frame.f_lasti)
             if point is None or told[1] is MISSING or _get_ident() in self.hits.room.busy:
                 return False

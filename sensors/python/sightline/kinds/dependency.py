@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from sightline import exceptions, foreign, heap, linetables, native, snapshots, wire, writers, writes
-from sightline.engines.base import Names, Spot, Watching
+from sightline.engines.base import ABOVE_FIRE, Names, Spot, Watching
 from sightline.histograms import Histogram
 from sightline.hits import Listener, ProbeHits
 from sightline.kinds import libraries, options
@@ -224,7 +224,7 @@ class Dependency(Kind):
         return known
 
     def on_start(self, frame: FrameType | None = None, names: Names | None = None) -> bool:
-        frame = frame or _getframe(2)
+        frame = frame or _getframe(ABOVE_FIRE)
         self.begun.pop(id(frame), None)
         if self.asked_for(frame):
             if len(self.begun) >= MOST_FOLLOWED:
@@ -234,7 +234,7 @@ class Dependency(Kind):
 
     def on_return(self, entry: Entry) -> Callable[..., bool]:
         def fire(value: Any, frame: FrameType | None = None) -> bool:
-            frame = frame or _getframe(2)
+            frame = frame or _getframe(ABOVE_FIRE)
             began = self.begun.pop(id(frame), None)
             if began is None:
                 return False
@@ -244,7 +244,7 @@ class Dependency(Kind):
 
     def on_unwind(self, entry: Entry) -> Callable[..., bool]:
         def fire(error: BaseException, frame: FrameType | None = None) -> bool:
-            frame = frame or _getframe(2)
+            frame = frame or _getframe(ABOVE_FIRE)
             began = self.begun.pop(id(frame), None)
             if began is None:
                 return False
@@ -259,7 +259,7 @@ class Dependency(Kind):
     def on_call(self, told: tuple[CallPoint, bool, Any], frame: FrameType | None = None) -> bool:
         """Before and after a call that may be one of sqlite3."""
         point, before, _ = told
-        frame = frame or _getframe(2)
+        frame = frame or _getframe(ABOVE_FIRE)
         if not before:
             statement = self.statements.pop(id(frame), None)
             return statement is not None and self.executed(frame, statement, None)
@@ -280,7 +280,7 @@ class Dependency(Kind):
         return False
 
     def on_raise(self, error: BaseException, frame: FrameType | None = None) -> bool:
-        frame = frame or _getframe(2)
+        frame = frame or _getframe(ABOVE_FIRE)
         statement = self.statements.pop(id(frame), None)
         if statement is not None:
             self.executed(frame, statement, error)

@@ -7,7 +7,7 @@ from types import FrameType
 from typing import Any, Final
 
 from sightline import hits, native, wire
-from sightline.engines.base import Fire, Names, Watching
+from sightline.engines.base import ABOVE_FIRE, Fire, Names, Watching
 from sightline.errors import LocationError, NotInLanguage
 from sightline.histograms import Histogram
 from sightline.hits import Listener, ProbeHits
@@ -73,7 +73,7 @@ class Duration(FunctionKind):
         began = opening(self.hits, self.calls, self._begin())
         start = Listener(self.hits, began, self.hits.wants if self.hits.condition else None)
         ended = self._end()
-        told = Listener(self.hits, lambda told, frame=None: ended(frame or _getframe(2)))
+        told = Listener(self.hits, lambda told, frame=None: ended(frame or _getframe(ABOVE_FIRE)))
         if self.until is None:
             return [
                 each
@@ -88,10 +88,12 @@ class Duration(FunctionKind):
 
     def _between_lines(self, found: Found, start: Listener, ended: Fire) -> list[Watching]:
         assert self.until is not None
-        end = Listener(self.hits, lambda frame=None, names=None: ended(frame or _getframe(2)))
+        end = Listener(self.hits, lambda frame=None, names=None: ended(frame or _getframe(ABOVE_FIRE)))
         both = Listener(self.hits, _one_after_the_other(ended, start.fire))
-        forget_old = Listener(self.hits, lambda frame=None, names=None: self._forget(frame or _getframe(2)))
-        forget = Listener(self.hits, lambda told, frame=None: self._forget(frame or _getframe(2)))
+        forget_old = Listener(
+            self.hits, lambda frame=None, names=None: self._forget(frame or _getframe(ABOVE_FIRE))
+        )
+        forget = Listener(self.hits, lambda told, frame=None: self._forget(frame or _getframe(ABOVE_FIRE)))
         ends = {(id(spot.code), spot.line): spot for spot in self.until.spots}
         watchings: list[Watching] = []
         for spot in found.spots:
@@ -160,7 +162,7 @@ def _one_after_the_other(ended: Fire, began: Fire) -> Fire:
     """At a line that is both ends: what the last time began ends, and the next begins."""
 
     def fire(frame: FrameType | None = None, names: Names | None = None) -> bool:
-        frame = frame or _getframe(2)
+        frame = frame or _getframe(ABOVE_FIRE)
         ended(frame)
         return began(frame, names)
 

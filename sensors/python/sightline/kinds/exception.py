@@ -13,7 +13,7 @@ from types import CodeType, FrameType, TracebackType
 from typing import Any, Final, NamedTuple
 
 from sightline import exceptions, foreign, linetables, native, snapshots, wire
-from sightline.engines.base import Names, Spot, Watching
+from sightline.engines.base import ABOVE_FIRE, Names, Spot, Watching
 from sightline.hits import Listener, ProbeHits
 from sightline.kinds import options
 from sightline.kinds.base import Kind
@@ -210,7 +210,7 @@ class Follower:
         return call
 
     def on_raise(self, error: BaseException, frame: FrameType | None = None) -> bool:
-        frame = frame or _getframe(2)
+        frame = frame or _getframe(ABOVE_FIRE)
         call = self.followed(frame)
         ident = id(error)
         if call.passing == ident:
@@ -228,7 +228,7 @@ class Follower:
         return False
 
     def on_reraise(self, error: BaseException, frame: FrameType | None = None) -> bool:
-        frame = frame or _getframe(2)
+        frame = frame or _getframe(ABOVE_FIRE)
         call = self.followed(frame)
         ident = id(error)
         if call.last != ident:  # it came up in a handler, and this is its first word
@@ -238,7 +238,7 @@ class Follower:
         return False
 
     def on_handled(self, error: BaseException, frame: FrameType | None = None) -> bool:
-        frame = frame or _getframe(2)
+        frame = frame or _getframe(ABOVE_FIRE)
         call = self.followed(frame)
         if any(each.error == id(error) for each in call.handled):
             return False
@@ -256,7 +256,7 @@ class Follower:
         return Handled(id(error), "", kept, cost, now)
 
     def on_unwind(self, error: BaseException, frame: FrameType | None = None) -> bool:
-        frame = frame or _getframe(2)
+        frame = frame or _getframe(ABOVE_FIRE)
         call = self.calls.pop(id(frame), None)
         if call is not None and call.handled:
             self.settle(call, frame, _came_from(error))
@@ -267,21 +267,21 @@ class Follower:
     def on_return(self, value: object, frame: FrameType | None = None) -> bool:
         if not self.calls:
             return False
-        frame = frame or _getframe(2)
+        frame = frame or _getframe(ABOVE_FIRE)
         call = self.calls.pop(id(frame), None)
         if call is not None and call.handled:
             self.settle(call, frame, frozenset())
         return False
 
     def on_yield(self, value: object, frame: FrameType | None = None) -> bool:
-        frame = frame or _getframe(2)
+        frame = frame or _getframe(ABOVE_FIRE)
         call = self.calls.get(id(frame))
         if call is not None and call.handled:
             self.settle(call, frame, frozenset({id(sys.exc_info()[1])}))
         return False
 
     def on_start(self, frame: FrameType | None = None, names: Names | None = None) -> bool:
-        self.calls.pop(id(frame or _getframe(2)), None)
+        self.calls.pop(id(frame or _getframe(ABOVE_FIRE)), None)
         return False
 
     def settle(self, call: Followed, frame: FrameType, unsettled: frozenset[int] | set[int]) -> None:

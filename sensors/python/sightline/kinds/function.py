@@ -9,7 +9,7 @@ from types import CodeType, FrameType
 from typing import Any, Final
 
 from sightline import exceptions, hits, native, snapshots, wire
-from sightline.engines.base import Fire, Names, Watching
+from sightline.engines.base import ABOVE_FIRE, Fire, Names, Watching
 from sightline.errors import BudgetExceeded, ExpressionError
 from sightline.expressions import CALL_NAMES
 from sightline.histograms import Histogram
@@ -156,7 +156,7 @@ class Function(FunctionKind):
 
         def end(told: Any, frame: FrameType | None = None) -> bool:
             if frame is None:
-                frame = _getframe(2)
+                frame = _getframe(ABOVE_FIRE)
             begun = calls.get(id(frame)) if yielded else calls.pop(id(frame), None)
             if begun is None:
                 return probe_hits.resting_lines > 0

@@ -12,7 +12,7 @@ from types import FrameType
 from typing import Any, Final
 
 from sightline import hits, native
-from sightline.engines.base import Fire, Names
+from sightline.engines.base import ABOVE_FIRE, Fire, Names
 from sightline.hits import ProbeHits, Then, rare
 
 MOST_CALLS: Final = 10_000
@@ -36,7 +36,7 @@ def opening(probe_hits: ProbeHits, calls: Calls, begin: Then, *, conditional: bo
 
         def fire_conditional(frame: FrameType | None = None, names: Names | None = None) -> bool:
             if frame is None:
-                frame = _getframe(2)
+                frame = _getframe(ABOVE_FIRE)
             calls.pop(id(frame), None)
             return gated(frame, names)
 
@@ -44,7 +44,7 @@ def opening(probe_hits: ProbeHits, calls: Calls, begin: Then, *, conditional: bo
 
     def fire(frame: FrameType | None = None, names: Names | None = None) -> bool:
         if frame is None:
-            frame = _getframe(2)
+            frame = _getframe(ABOVE_FIRE)
         if busy and _get_ident() in busy:
             calls.pop(id(frame), None)
             return rare(tally, "re_entrant")

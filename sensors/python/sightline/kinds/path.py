@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from sightline import decisions, exceptions, native, snapshots, wire
 from sightline.decisions import Decision, Decisions
-from sightline.engines.base import Fire, Names, Spot, Watching
+from sightline.engines.base import ABOVE_FIRE, Fire, Names, Spot, Watching
 from sightline.hits import Listener, ProbeHits
 from sightline.kinds import options
 from sightline.kinds.base import Kind
@@ -191,7 +191,7 @@ class Follower:
 
         def fire(frame: FrameType | None = None, names: Names | None = None) -> bool:
             kind.seen += 1
-            frame = frame or _getframe(2)
+            frame = frame or _getframe(ABOVE_FIRE)
             now = _monotonic()
             if calls:
                 self.give_up(frame, now)
@@ -241,7 +241,7 @@ class Follower:
 
         def fire(line: int, frame: FrameType | None = None) -> bool:
             nonlocal strangers
-            frame = frame or _getframe(2)
+            frame = frame or _getframe(ABOVE_FIRE)
             call = calls.get(id(frame))
             if call is None:
                 strangers += 1
@@ -293,12 +293,12 @@ class Follower:
 
     def on_return(self, value: object, frame: FrameType | None = None) -> bool:
         return self.ended(
-            frame or _getframe(2), "returned", lambda limits: snapshots.copy_value(value, limits)
+            frame or _getframe(ABOVE_FIRE), "returned", lambda limits: snapshots.copy_value(value, limits)
         )
 
     def on_unwind(self, error: BaseException, frame: FrameType | None = None) -> bool:
         return self.ended(
-            frame or _getframe(2), "raised", lambda limits: exceptions.copy_exception(error, limits)
+            frame or _getframe(ABOVE_FIRE), "raised", lambda limits: exceptions.copy_exception(error, limits)
         )
 
     def ended(self, frame: FrameType, how: str, copy: Callable[[wire.Limits], Any]) -> bool:
@@ -323,7 +323,7 @@ class Follower:
     # generators rest in between
 
     def on_yield(self, value: object, frame: FrameType | None = None) -> bool:
-        call = self.calls.get(id(frame or _getframe(2)))
+        call = self.calls.get(id(frame or _getframe(ABOVE_FIRE)))
         if call is not None:
             call.suspended = True
             if all(each.suspended for each in self.calls.values()):
@@ -331,7 +331,7 @@ class Follower:
         return False
 
     def on_resume(self, frame: FrameType | None = None, names: Names | None = None) -> bool:
-        call = self.calls.get(id(frame or _getframe(2)))
+        call = self.calls.get(id(frame or _getframe(ABOVE_FIRE)))
         if call is not None and call.suspended:
             call.suspended = False
             self.listen(on=True)
