@@ -191,10 +191,20 @@ def _flask_frame(frame: FrameType, inner: FrameType | None, header: str) -> Work
     return _flask(header)
 
 
-def _flask(header: str) -> Work | None:
+def _flask_context() -> Any:
     names = heap.names_in("flask.globals")
     variable = names.get("_cv_request") or names.get("_cv_app")
-    context = variable.get(None) if type(variable) is ContextVar else None
+    return variable.get(None) if type(variable) is ContextVar else None
+
+
+def flask_execution() -> str:
+    """The execution of the request that Flask is serving here; empty when it serves none."""
+    context = _flask_context()
+    return "" if context is None else execution_of(context, "request")
+
+
+def _flask(header: str) -> Work | None:
+    context = _flask_context()
     request = field(context, "request") or field(context, "_request")
     if request is None:
         return None
