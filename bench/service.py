@@ -2,8 +2,8 @@
 
     loop.service_p99_ratio      gunicorn with two workers and a logpoint on every request, held against the same
                                 service without the sensor, request by request in turns
-    loop.snapshots_p99_ratio    the same with a snapshot of every tenth request as well, five frames of Flask in each:
-                                what is copied in one request of a hundred is what a p99 shows
+    loop.snapshots_p99_ratio    the same with a snapshot of every tenth request as well, two frames of the service and
+                                three of Flask in each: what is copied in one request of a hundred is what a p99 shows
 
 Gateway and databases are real and run on the same machine: leave it otherwise idle, or the interval says nothing.
 """
