@@ -13,7 +13,7 @@ from types import FrameType, FunctionType
 from typing import Any, Final, NamedTuple
 
 from . import context, foreign, frameworks, heap, native, wire
-from .engines.base import CannotArm, Engine, Event, Fire, Observer, Spot, Watching
+from .engines.base import ABOVE_FIRE, CannotArm, Engine, Event, Fire, Observer, Spot, Watching
 from .outbox import Outbox
 
 LOOK_EVERY_S: Final = 2.0
@@ -86,10 +86,10 @@ class Outcomes:
             return False
 
         def at_start(frame: FrameType | None = None, names: object = None) -> bool:
-            return tell(None, frame or _getframe(2))
+            return tell(None, frame or _getframe(ABOVE_FIRE))
 
         def with_value(told: object, frame: FrameType | None = None) -> bool:
-            return tell(told, frame or _getframe(2))
+            return tell(told, frame or _getframe(ABOVE_FIRE))
 
         return at_start if end.event == "start" else with_value
 
