@@ -9,6 +9,7 @@ and one when it has ended, so that a process that dies or hangs has said how far
 from __future__ import annotations
 
 import argparse
+import gc
 import importlib
 import json
 import pkgutil
@@ -247,6 +248,7 @@ def main() -> None:
         modules_of(packages)
         running = arm(packages, asked.record.with_suffix(".captures"), asked.budget) if asked.arm else None
         record.probed(summary(running) if running else {})
+        gc.freeze()  # asyncio's tests collect garbage after each: without what thousands of probes consist of
         try:
             RUNNERS[asked.runner](asked.arguments, record, asked.every)
         finally:
