@@ -11,7 +11,7 @@ BIN := .venv/bin
 HOME_FOLDER = $(or $(SIGHTLINE_HOME),.sightline)
 WEB ?= 1
 PORT ?= 8800
-# For the dashboard's tests, which wait for their servers half of the time; the sensor's suites follow one another.
+# For the dashboard's tests, which wait for their servers half of the time.
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(os.cpu_count() * 3 // 2)')
 # Dozens of processes start here: what one of them has compiled serves the others.
 unexport PYTHONDONTWRITEBYTECODE
@@ -33,7 +33,8 @@ clean-data: ## forget everything: the data directory (SIGHTLINE_HOME, or .sightl
 	@if [ -x $(BIN)/python ]; then $(BIN)/python manage.py forget --yes; else rm -rf -- "$(HOME_FOLDER)"; fi
 
 ## ── Prove it ────────────────────────────────────────────────────────────────────────────────────────────────────
-test: install install-sensor test-dashboard test-sensor ## every fast test: the dashboard's, and the sensor's on each CPython
+# The sensor's suites first: they compile, one process for each CPython, much of what the dashboard's workers import.
+test: install install-sensor test-sensor test-dashboard ## every fast test: the dashboard's, and the sensor's on each CPython
 
 test-dashboard: install
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m "not slow and not walk and not browser" \
