@@ -1,6 +1,6 @@
 """Compiles the modules that run inside the application's calls, where `SIGHTLINE_COMPILE=1` asks for it.
 
-    SIGHTLINE_COMPILE=1 python -m pip install --no-binary sightline-sensor sightline-sensor
+    SIGHTLINE_COMPILE=1 python -m pip install ./sensors/python
     python hatch_build.py FOLDER        compiles in place in FOLDER, which holds a copy of this one
 
 The sources are those of the package, word for word. What stands in `compiled` only says how their objects lie in
