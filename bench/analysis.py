@@ -253,7 +253,10 @@ def main() -> int:
 
 
 def _cases(folder: Path | None, suite: str) -> Path | None:
-    return None if folder is None else folder / f"{suite}.csv"
+    if folder is None:
+        return None
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"{suite}.csv"
 
 
 if __name__ == "__main__":

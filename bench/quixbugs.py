@@ -44,8 +44,10 @@ Ending = Literal["passed", "wrong", "raised", "hung", "skipped"]
 
 CPU_S = 1.0
 """Processor time one test may take; a program that loops forever fails."""
-WATCHED_S = 0.05
-"""The same for one that loops, while its lines are watched: they are known well enough by then."""
+WATCHED_S = 0.1
+"""The same for one that loops, while its lines are watched."""
+MOST_STEPS = 1_000
+"""So many of these are looked at, whatever the machine's speed: five times what is taken for a loop's lap."""
 STRIKE_S = 0.005
 MOST_HITS = 100
 LIMITS = wire.Limits(depth=2, items=12, length=64, frames=64, variable_frames=1, deadline_ms=10_000.0)
@@ -163,7 +165,7 @@ def runs(program: Program) -> list[Run]:
             _ending(program.path, test, WATCHED_S if ending == "hung" else CPU_S)
             captures = gateway.captures()
             if ending != "skipped":
-                found.append(Run(ending, captures[seen:]))
+                found.append(Run(ending, captures[seen:][: MOST_STEPS if ending == "hung" else None]))
             seen = len(captures)
     return found
 
